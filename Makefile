@@ -1,0 +1,36 @@
+# Each target sets up .venv by itself: Python 3.11 or newer and make are all that it needs.
+PYTHON ?= python3
+bin := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check lectures lint
+.DELETE_ON_ERROR:
+
+demo: .venv/instructor # the whole course in small: release, a class of 12, grades, feedback, report
+	$(bin)/autograder demo
+
+test: lint # everything, on two cores
+	$(bin)/pytest -n 2 --dist loadgroup
+
+check: lint # the fast part, in under three minutes
+	$(bin)/pytest -n 2 --dist loadgroup -m "not slow"
+
+lectures: .venv/dev # run every lecture and compare it with its stored outputs
+	$(bin)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with lectures/nbval_sanitize.cfg \
+		--nbval-cell-timeout 120 lectures
+
+lint: .venv/dev # style and types
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+
+.venv/instructor .venv/dev: .venv/%: pyproject.toml constraints.txt | $(bin)/pip
+	$(bin)/pip install -c constraints.txt -e '.[$*]'
+	@touch .venv/instructor $@ # [dev] includes [instructor]
+
+$(bin)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"Lookback needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo 'Python cannot make virtual environments here;' \
+		'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
