@@ -1,0 +1,34 @@
+"""Which device a notebook computes on: CUDA where there is one, the CPU otherwise."""
+
+import os
+
+import torch
+
+VARIABLE = "LOOKBACK_DEVICE"
+VALID = ("cpu", "cuda")
+
+_announced: set[str] = set()
+
+
+def pick_device() -> torch.device:
+    """Return the device to compute on, and print it the first time.
+
+    CUDA is taken when it is available. The environment variable `LOOKBACK_DEVICE` (`cpu` or `cuda`) overrides that.
+
+    Raises:
+        ValueError: `LOOKBACK_DEVICE` is neither `cpu` nor `cuda`.
+        RuntimeError: `LOOKBACK_DEVICE` is `cuda` and PyTorch sees no CUDA device.
+
+    Example:
+        >>> device = pick_device()
+        device: cpu
+    """
+    name = os.environ.get(VARIABLE) or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in VALID:
+        raise ValueError(f"{VARIABLE} is {name!r}; valid values are {', '.join(VALID)}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(f"{VARIABLE} is 'cuda', but PyTorch sees no CUDA device; unset it or set it to 'cpu'")
+    if name not in _announced:
+        _announced.add(name)
+        print(f"device: {name}")
+    return torch.device(name)

@@ -1,0 +1,84 @@
+"""Checks that a student sees: what was expected, what came, one suspect, one experiment."""
+
+import os
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+class NotYet(AssertionError):
+    """A self-check that does not hold yet; its message says what to look at."""
+
+
+def self_check(
+    name: str,
+    compute: Callable[[], object],
+    expected: object,
+    *,
+    suspect: str,
+    experiment: str,
+    tolerance: float = 1e-4,
+) -> None:
+    """Compute something with the student's code and say whether it is as expected.
+
+    Self-checks are worth no points. While a grader runs the notebook a failed one is only printed, so that it does
+    not keep the grader from what follows.
+
+    Args:
+        name: what holds when the check passes.
+        compute: calls the student's code; a tensor, a number, or an exception class that it should raise.
+        expected: a tensor or a number to be near, or an exception class.
+        suspect: one thing that is often wrong when this fails.
+        experiment: one cheap thing to try.
+        tolerance: the largest difference that counts as near.
+
+    Raises:
+        NotYet: the check does not hold.
+
+    Example:
+        >>> self_check("doubling", lambda: torch.tensor(2.0) * 2, 4.0, suspect="the factor", experiment="print it")
+        ✓ doubling
+    """
+    came = _outcome(compute)
+    if _near(came, expected, tolerance):
+        print(f"✓ {name}")
+        return
+    message = (
+        f"✗ {name}\n  expected    {_words(expected)}\n  came        {_words(came)}\n"
+        f"  suspect     {suspect}\n  experiment  {experiment}"
+    )
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        print(message)
+        return
+    cause = came if isinstance(came, Exception) else None
+    raise NotYet("\n" + message) from cause
+
+
+def _outcome(compute: Callable[[], object]) -> object:
+    """What `compute` returns, or the exception that it raises: a failing student program is what this is for."""
+    try:
+        return compute()
+    except Exception as error:
+        return error
+
+
+def _near(came: object, expected: object, tolerance: float) -> bool:
+    if isinstance(expected, type) and issubclass(expected, Exception):
+        return isinstance(came, expected)
+    if not isinstance(came, Tensor | float | int):
+        return False
+    one, other = torch.as_tensor(came).detach(), torch.as_tensor(expected)
+    return one.shape == other.shape and bool(((one - other).abs() <= tolerance).all())
+
+
+def _words(value: object) -> str:
+    if isinstance(value, type):
+        return f"{value.__name__} to be raised"
+    if isinstance(value, NotImplementedError) and not str(value):
+        return "nothing yet: the stub still raises NotImplementedError"
+    if isinstance(value, Exception):
+        return f"{type(value).__name__}: {value}"
+    if isinstance(value, Tensor) and value.numel() > 12:
+        return f"a tensor of shape {tuple(value.shape)}, {value.detach().flatten()[:4].tolist()} …"
+    return str(value.detach().tolist() if isinstance(value, Tensor) else value)

@@ -1,0 +1,73 @@
+"""Self-checks: what a student reads, and what a grader is spared."""
+
+from __future__ import annotations
+
+import lookback as lb
+import pytest
+import torch
+
+
+def check(compute: object, expected: object) -> None:
+    lb.self_check("name", compute, expected, suspect="the factor", experiment="print it")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(2.0, 2.0), (torch.tensor(2.0), 2.00001), (torch.ones(2, 3), torch.ones(2, 3)), (3, 3)],
+)
+def test_what_is_near_passes(value: object, expected: object, capsys: pytest.CaptureFixture[str]) -> None:
+    check(lambda: value, expected)
+    assert capsys.readouterr().out == "✓ name\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2.0, 2.1),
+        (torch.ones(2), torch.ones(3)),
+        (torch.ones(1, 2), torch.ones(2, 2)),
+        (torch.tensor([1.0, float("nan")]), torch.ones(2)),
+        (None, 1.0),
+        ("1.0", 1.0),
+        (1.0, ValueError),
+    ],
+)
+def test_anything_else_fails_with_suspect_and_experiment(value: object, expected: object) -> None:
+    with pytest.raises(lb.NotYet) as caught:
+        check(lambda: value, expected)
+    assert "suspect     the factor" in str(caught.value)
+    assert "experiment  print it" in str(caught.value)
+
+
+def test_an_expected_error_passes_and_another_one_does_not() -> None:
+    def refuse() -> None:
+        raise ValueError("no")
+
+    check(refuse, ValueError)
+    with pytest.raises(lb.NotYet, match="ValueError: no"):
+        check(refuse, TypeError)
+
+
+def test_a_crash_in_the_students_code_keeps_its_traceback() -> None:
+    def crash() -> float:
+        return 1 / 0
+
+    with pytest.raises(lb.NotYet, match="division by zero") as caught:
+        check(crash, 1.0)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_stub_is_recognised() -> None:
+    def stub() -> None:
+        raise NotImplementedError
+
+    with pytest.raises(lb.NotYet, match="the stub still raises NotImplementedError"):
+        check(stub, 1.0)
+
+
+def test_a_grader_is_not_kept_from_what_follows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    check(lambda: 1.0, 2.0)
+    assert capsys.readouterr().out.startswith("✗ name\n")
