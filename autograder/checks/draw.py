@@ -1,0 +1,57 @@
+"""Fresh random inputs for a check, from the seed of the grading run."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from autograder.checks.request import Seeded
+
+
+class Draw:
+    """Random inputs that depend on the seed of the run and on the names given, and on nothing else.
+
+    Example: `Draw(7, "soft_lookup", "a far key has no weight").normal(2, 5)`
+    """
+
+    def __init__(self, seed: int, *names: str) -> None:
+        digest = hashlib.sha256("\0".join([str(seed), *names]).encode()).digest()
+        self._generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+    def sizes(self, count: int, low: int = 2, high: int = 11) -> tuple[int, ...]:
+        """`count` different sizes, none a multiple of another: from such sizes no swapped axis comes out right."""
+        while True:
+            found = (torch.randperm(high - low + 1, generator=self._generator)[:count] + low).tolist()
+            if all(one % other for one in found for other in found if one != other):
+                return tuple(found)
+
+    def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
+        """Independent normal numbers with standard deviation `scale`, float64."""
+        return torch.randn(shape, generator=self._generator, dtype=torch.float64) * scale
+
+    def uniform(self, low: float, high: float) -> float:
+        """One number between `low` and `high`."""
+        return low + (high - low) * float(torch.rand((), generator=self._generator, dtype=torch.float64))
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Integers from `low` up to and without `high`, int64."""
+        return torch.randint(low, high, shape, generator=self._generator)
+
+    def permutation(self, length: int) -> Tensor:
+        """A permutation of `length` places, never the identity when there are two or more."""
+        while True:
+            found = torch.randperm(length, generator=self._generator)
+            if length < 2 or not torch.equal(found, torch.arange(length)):
+                return found
+
+    def allowed(self, *shape: int) -> Tensor:
+        """A boolean mask in which each row (last axis, two or more wide) allows some places and forbids some."""
+        mask = torch.rand(shape, generator=self._generator) < 0.5
+        order = torch.rand(shape, generator=self._generator).argsort(-1)
+        return mask.scatter(-1, order[..., :1], True).scatter(-1, order[..., 1:2], False)
+
+    def generator(self) -> Seeded:
+        """A generator for the program, seeded from here."""
+        return Seeded(int(torch.randint(2**31, (), generator=self._generator)))

@@ -1,0 +1,161 @@
+"""Requests performed on programs in this process."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from autograder.checks.perform import perform
+from autograder.checks.request import Abstract, Answer, Opaque, Request, Seeded, Value
+
+
+def ask(program: object, *arguments: Value, **settings: object) -> Answer:
+    return perform(Request("program", arguments, **settings), {"program": program})  # type: ignore[arg-type]
+
+
+class Scale(nn.Module):
+    """x times a weight, plus positions that are made with or without the device of x."""
+
+    def __init__(self, width: int, *, careful: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.register_buffer("offset", torch.zeros(width))
+        self.careful = careful
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(x.shape[-1], device=x.device if self.careful else None)
+        return x * self.weight + self.offset + places
+
+
+def test_what_a_function_returns_comes_back_as_data() -> None:
+    answer = ask(lambda x: (x + 1, {"half": 0.5}, [None, "text", object()]), torch.zeros(2))
+    output = answer.output
+    assert isinstance(output, tuple)
+    assert isinstance(output[0], Tensor)
+    assert torch.equal(output[0], torch.ones(2))
+    assert output[1:] == ({"half": 0.5}, [None, "text", Opaque("object")])
+
+
+@pytest.mark.parametrize("error", [ValueError("3 and 7"), SystemExit(2), MemoryError(), AssertionError()])
+def test_whatever_the_program_raises_is_in_the_answer(error: BaseException) -> None:
+    def program() -> None:
+        raise error
+
+    failure = ask(program).failure
+    assert failure is not None
+    assert (failure.type_name, failure.message) == (type(error).__name__, str(error))
+
+
+def test_an_error_whose_message_raises_is_still_an_answer() -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    def program() -> None:
+        raise Broken
+
+    failure = ask(program).failure
+    assert failure is not None
+    assert "ZeroDivisionError" in failure.message
+
+
+def test_a_missing_definition_is_a_name_error() -> None:
+    failure = perform(Request("absent"), {}).failure
+    assert failure is not None
+    assert (failure.type_name, failure.message) == ("NameError", "absent is not defined")
+
+
+def test_a_change_in_place_is_seen_and_does_not_reach_the_sender() -> None:
+    sent = torch.ones(3)
+    assert ask(lambda x, y: x.mul_(2) + y, sent, torch.ones(3)).changed == (0,)
+    assert torch.equal(sent, torch.ones(3))
+
+
+@given(st.lists(st.floats(width=64, allow_nan=True), min_size=1, max_size=5))
+def test_arguments_left_alone_are_never_reported(numbers: list[float]) -> None:
+    assert ask(lambda x: x * 2, torch.tensor(numbers, dtype=torch.float64)).changed == ()
+
+
+def test_gradients_of_arguments_and_parameters_come_back() -> None:
+    x, upstream = torch.randn(2, 3).double(), torch.randn(2, 3).double()
+    state = {"weight": torch.randn(3), "offset": torch.randn(3)}
+    answer = ask(Scale, x, construct={"width": 3}, state=state, upstream=(upstream,))
+    assert torch.allclose(answer.argument_gradients[0], upstream * state["weight"].double())  # type: ignore[arg-type]
+    assert torch.allclose(answer.parameter_gradients["weight"], (upstream * x).sum(0))  # type: ignore[arg-type]
+
+
+def test_a_module_is_loaded_in_the_type_that_was_asked_for() -> None:
+    for dtype in (torch.float32, torch.float64):
+        name = str(dtype).removeprefix("torch.")
+        output = ask(Scale, torch.ones(3, dtype=dtype), construct={"width": 3}, dtype=name).output
+        assert isinstance(output, Tensor)
+        assert output.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "forgetful",
+    [
+        lambda x: x + torch.arange(len(x)),
+        lambda x: x @ torch.zeros(3, 3),
+        lambda x: torch.cat([x, torch.zeros(1, 3)]),
+        lambda x: nn.functional.embedding(torch.zeros(3, dtype=torch.int64), x),
+    ],
+)
+def test_a_tensor_on_the_default_device_is_found_without_a_gpu(forgetful: object) -> None:
+    failure = ask(forgetful, torch.ones(3, 3), elsewhere=True).failure
+    assert failure is not None
+    assert failure.type_name == "DeviceMismatch"
+
+
+@pytest.mark.parametrize(
+    "careful",
+    [
+        lambda x: x + torch.arange(len(x), device=x.device),
+        lambda x: x + torch.arange(len(x)).to(x.device),
+        lambda x: torch.where(x > 0, x, torch.tensor(0.0)),
+        lambda x: x[[0, 1]] + x.new_zeros(3),
+        lambda x: x[torch.arange(2)],
+        lambda x: x.masked_fill(torch.ones_like(x, dtype=torch.bool), 0.0),
+    ],
+)
+def test_what_runs_on_a_gpu_passes_without_one(careful: object) -> None:
+    answer = ask(careful, torch.ones(3, 3), elsewhere=True)
+    assert isinstance(answer.output, Abstract), answer
+    assert answer.output.device == "meta"
+
+
+def test_a_module_that_forgets_the_device_is_found_and_a_careful_one_is_not() -> None:
+    careful = ask(Scale, torch.ones(2, 3), construct={"width": 3, "careful": True}, elsewhere=True)
+    forgetful = ask(Scale, torch.ones(2, 3), construct={"width": 3, "careful": False}, elsewhere=True)
+    assert isinstance(careful.output, Abstract), careful
+    assert forgetful.failure is not None
+    assert forgetful.failure.type_name == "DeviceMismatch"
+
+
+def test_the_switches_of_torch_are_at_their_defaults_inside_and_restored_outside() -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    try:
+        output = ask(lambda: (str(torch.zeros(1).dtype), torch.is_grad_enabled())).output
+        assert output == ("torch.float32", True)
+        assert torch.get_default_dtype() == torch.float64
+        assert not torch.is_grad_enabled()
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+
+
+def test_a_generator_is_made_from_its_seed_and_the_global_stream_is_left_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, second = (
+        ask(lambda g: torch.rand(2, generator=g) + 0 * torch.rand(2), Seeded(seed)).output for seed in (1, 2)
+    )
+    assert isinstance(first, Tensor)
+    assert isinstance(second, Tensor)
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.rand(3), expected)
