@@ -1,0 +1,67 @@
+"""The verdict: everything that grading one submission found. Gradebook, feedback, report, exports are made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+
+from autograder.checks.result import CheckResult, Diagnosis, ExerciseResult
+
+Status = Literal["graded", "rejected", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One submission, graded.
+
+    `status` is "graded" (each exercise has its points, whatever happened inside), "rejected" (the file is not a
+    notebook that can be read; `notes` says why), "missing" (nothing was handed in) or "failed" (the grader itself
+    failed; no points are recorded). `submission` is the SHA-256 of the file. `tier` names the sandbox. Seconds are of
+    the whole submission. `notes` are sentences for the instructor: repairs, cells that failed, cells that did not run.
+    """
+
+    assignment: str
+    student: str
+    status: Status
+    submission: str
+    seed: int
+    tier: str
+    device: str
+    versions: Mapping[str, str]
+    wall_seconds: float
+    cpu_seconds: float
+    exercises: list[ExerciseResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> float:
+        return sum(exercise.points for exercise in self.exercises)
+
+    @property
+    def max(self) -> float:
+        return sum(exercise.max for exercise in self.exercises)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Verdict:
+        return Verdict(**{**data, "exercises": [_exercise(exercise) for exercise in data["exercises"]]})
+
+
+def schema() -> dict[str, Any]:
+    """The published JSON schema of a verdict (`autograder/engine/verdict.schema.json`)."""
+    loaded: dict[str, Any] = json.loads(files("autograder.engine").joinpath("verdict.schema.json").read_text())
+    return loaded
+
+
+def _exercise(data: Mapping[str, Any]) -> ExerciseResult:
+    return ExerciseResult(**{**data, "checks": [_check(check) for check in data["checks"]]})
+
+
+def _check(data: Mapping[str, Any]) -> CheckResult:
+    named = data["misconception"]
+    return CheckResult(**{**data, "misconception": Diagnosis(**named) if named else None})
