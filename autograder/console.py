@@ -1,0 +1,91 @@
+"""What the commands show on a terminal. Progress goes to the error stream, so that the output stays clean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autograder.course.doctor import Finding
+from autograder.course.pages import plain
+from autograder.course.validate import Row
+from autograder.engine.grading import Graded
+from autograder.engine.verdict import Verdict
+
+LONGEST_NOTE = 200
+SLOWEST = 3
+LEVELS = {"ok": "✓", "note": "•", "problem": "✗"}
+
+error_console = Console(stderr=True, markup=False, highlight=False)
+console = Console(markup=False, highlight=False)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with the time that is left; call what it yields after each step."""
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    with Progress(TextColumn("{task.description}"), *columns, console=error_console) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def watch(results: Iterable[Graded], total: int) -> list[Verdict]:
+    """Show a class being graded, with a line for each submission that got no points, and return the verdicts."""
+    verdicts = []
+    with progress("grading", total) as advance:
+        for graded in results:
+            verdicts.append(graded.verdict)
+            if graded.verdict.status != "graded":
+                error_console.print(_line(graded.verdict), soft_wrap=True)
+            advance()
+    return verdicts
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """How a run went, in a few lines."""
+    statuses = Counter(verdict.status for verdict in verdicts)
+    counted = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
+    slowest = sorted(verdicts, key=lambda verdict: verdict.wall_seconds, reverse=True)[:SLOWEST]
+    return "\n".join(
+        [
+            f"{len(verdicts)} submissions: {counted}; seed {verdicts[0].seed}",
+            "slowest: " + ", ".join(f"{plain(verdict.student)} {verdict.wall_seconds:.1f} s" for verdict in slowest),
+        ]
+    )
+
+
+def tables(rows: Sequence[Row], checks: dict[str, list[str]]) -> Iterator[Table | str]:
+    """A table for each exercise, a mark for each check, and under it what the checks are."""
+    for exercise, programs in groupby(rows, key=lambda row: row.exercise):
+        table = Table(title=exercise, box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("program")
+        table.add_column("points", no_wrap=True)
+        table.add_column("checks", no_wrap=True)
+        table.add_column("named", no_wrap=True)
+        for row in programs:
+            marks = "".join("✓" if passed else "✗" for passed in row.passed)
+            named = ("✓" if row.named == row.name else "✗") if row.kind == "misconception" else ""
+            table.add_row(f"{row.kind}: {row.name}", f"{row.points:g} of {row.max:g}", marks, named)
+        yield table
+        yield "\n".join(f"{i + 1:>4}  {name}" for i, name in enumerate(checks[exercise])) + "\n"
+
+
+def diagnosis(findings: Sequence[Finding]) -> str:
+    """What the doctor found, a line each, a second one for the remedy."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{LEVELS[finding.level]} {finding.subject}: {finding.found}")
+        if finding.remedy:
+            lines.append(f"    remedy: {finding.remedy}")
+    return "\n".join(lines)
+
+
+def _line(verdict: Verdict) -> str:
+    note = plain(" ".join(verdict.notes), LONGEST_NOTE).replace("\n", " ")
+    return f"{plain(verdict.student)}: {note or verdict.status}"

@@ -1,0 +1,157 @@
+"""Record verdicts in nbgrader's gradebook, as nbgrader records its own grades, but one transaction a submission."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
+
+from autograder.course.course import Course
+from autograder.course.notebook import grade_id, write
+from autograder.course.release import generate
+from autograder.course.verdicts import load, save, together
+from autograder.engine.grading import Graded
+from autograder.engine.verdict import Verdict
+
+LONGEST_TIMESTAMP = 100
+
+
+@contextmanager
+def recording(course: Course, assignment: str) -> Iterator[Recorder]:
+    """The gradebook of a course, open for an assignment, with its cells as they are in the source notebook."""
+    with TemporaryDirectory() as folder:
+        generate(course, assignment, Path(folder), record=True)
+    with Gradebook(course.database, course.course_id or "default_course") as gradebook:
+        yield Recorder(course, assignment, gradebook)
+
+
+class Recorder:
+    """Writes verdicts on one assignment; recording one twice changes nothing.
+
+    Example: `with recording(course, "04_attention") as recorder: recorder.record(verdict, notebook)`
+    """
+
+    def __init__(self, course: Course, assignment: str, gradebook: Gradebook) -> None:
+        self._course, self._assignment, self._gradebook = course, assignment, gradebook
+        self._notebook = course.source(assignment).stem
+        penalties = AssignLatePenalties(config=course.config)
+        penalties.init_plugin()
+        self._penalty = penalties.plugin_inst.late_submission_penalty
+
+    def record(self, graded: Graded) -> None:
+        """Grades, comments, late penalty, the executed notebook for formgrader, and the verdict itself.
+
+        What a person has graded or written stays; it is marked for a second look where the submission is another one.
+        Of a grader's own failure the verdict is kept, and no points are touched.
+        """
+        before = load(self._course, self._assignment, graded.verdict.student)
+        verdict = together(before, graded.verdict)
+        if verdict.status != "failed":
+            seen = before is not None and (before.status, before.submission) == ("graded", verdict.submission)
+            self._record(verdict, graded.notebook, seen=seen)
+        save(self._course, verdict)
+
+    def _record(self, verdict: Verdict, executed: dict[str, Any] | None, *, seen: bool) -> None:
+        time = submission_time(self._course.submitted(self._assignment, verdict.student).parent)
+        when = {"timestamp": time} if time else {}
+        self._gradebook.update_or_create_student(verdict.student)
+        with self._gradebook.db.no_autoflush:  # its rows refer to one another before they are in the session
+            submission = self._gradebook.update_or_create_submission(self._assignment, verdict.student, **when)
+        notebook = self._gradebook.find_submission_notebook(self._notebook, self._assignment, verdict.student)
+        path = self._course.autograded(self._assignment, verdict.student)
+        if executed is not None:
+            cells = self._with_checksums(executed)
+            _grade(notebook, verdict, cells, seen=seen)
+            write(cells, path)
+        else:
+            _grade_nothing(notebook, verdict)
+            path.unlink(missing_ok=True)
+        _stamp(path.parent, time)
+        notebook.late_submission_penalty = self._late_penalty(notebook, submission)
+        self._gradebook.db.commit()
+
+    def _with_checksums(self, executed: dict[str, Any]) -> NotebookNode:
+        """The engine's notebook with the checksums of the release, by which nbgrader knows an untouched answer."""
+        notebook: NotebookNode = nbformat.from_dict(executed)  # type: ignore[no-untyped-call]
+        source = self._gradebook.find_notebook(self._notebook, self._assignment)
+        checksums = {cell.name: cell.checksum for cell in source.source_cells}
+        for cell in notebook.cells:
+            if grade_id(cell) in checksums:
+                cell.metadata.nbgrader["checksum"] = checksums[grade_id(cell)]
+        return notebook
+
+    def _late_penalty(self, notebook: SubmittedNotebook, submission: SubmittedAssignment) -> float | None:
+        """What nbgrader's plugin takes off for lateness, at most the score."""
+        self._gradebook.db.flush()
+        self._gradebook.db.refresh(notebook)
+        late = submission.total_seconds_late
+        penalty = self._penalty(submission.student.id, notebook.score, late) if late > 0 else None
+        return None if penalty is None else min(max(0.0, penalty), notebook.score)
+
+
+def _grade(notebook: SubmittedNotebook, verdict: Verdict, executed: NotebookNode, *, seen: bool) -> None:
+    scores: dict[str, float | None] = {}
+    for cell in executed.cells:
+        if is_task(cell):
+            scores[grade_id(cell)] = None
+        elif is_grade(cell) and is_solution(cell):
+            scores[grade_id(cell)], _ = determine_grade(cell)
+    scores |= {f"check_{exercise.name}": exercise.points for exercise in verdict.exercises}
+    for grade in notebook.grades:
+        if grade.name in scores and not (seen and grade.auto_score == scores[grade.name]):
+            grade.auto_score = scores[grade.name]
+            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+    unanswered = {
+        grade_id(cell)
+        for cell in executed.cells
+        if is_solution(cell) and cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+    }
+    for comment in notebook.comments:
+        comment.auto_comment = "No response." if comment.name in unanswered else None
+
+
+def _grade_nothing(notebook: SubmittedNotebook, verdict: Verdict) -> None:
+    """Zero everywhere: there is no notebook, or none that can be read."""
+    for grade in notebook.grades:
+        grade.auto_score, grade.needs_manual_grade = 0.0, False
+    for comment in notebook.comments:
+        comment.auto_comment = " ".join(verdict.notes) or None
+
+
+def submission_time(folder: Path) -> datetime | None:
+    """When it was handed in, by nbgrader's timestamp.txt; None where that is missing or says nothing.
+
+    The folder is the student's: what stands there may be a link, a pipe or nonsense.
+    """
+    try:
+        descriptor = os.open(folder / "timestamp.txt", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        text = file.read(LONGEST_TIMESTAMP).decode(errors="replace").strip()
+    try:
+        return parse_utc(text) if text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _stamp(folder: Path, time: datetime | None) -> None:
+    """Leave the time of submission where nbgrader looks for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if time:
+        (folder / "timestamp.txt").write_text(f"{time} UTC\n")
+    else:
+        (folder / "timestamp.txt").unlink(missing_ok=True)

@@ -1,0 +1,143 @@
+"""The students' version of an assignment, made by nbgrader and then distrusted."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import capture_log
+
+from autograder.bank import Bank, UnknownUnit, load_bank
+from autograder.course.course import Course
+from autograder.course.errors import MaterialError
+from autograder.course.notebook import grade_id, read, write
+from autograder.engine.grading import Job
+from autograder.engine.pool import grade_class
+from solutions.programs import reference
+
+MARKERS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS?|MARK SCHEME)")
+HIDDEN_CHECK = re.compile(r"\bcheck\(\s*[\"']")
+SHORTEST_TELLING_LINE = 16
+"""Statements of fewer characters, such as `return output`, may stand in a notebook without giving a solution away."""
+
+
+def release(course: Course, assignment: str) -> Path:
+    """Put the students' version of an assignment, with its other files, into the release directory.
+
+    Raises MaterialError where that would give something away. An older release stands until the new one is complete.
+    Example: `release(Course("."), "04_attention")`
+    """
+    version = students_version(course, assignment)
+    found = [*leaks(version, references(bank_of(course, assignment))), *unearned_points(course, assignment, version)]
+    if found:
+        raise MaterialError(found)
+    target = course.released(assignment)
+    target.parent.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=course.nbgrader.root, prefix=".release-") as folder:
+        generate(course, assignment, Path(folder), record=True)
+        if target.parent.exists():
+            target.parent.rename(Path(folder) / "before")
+        (Path(folder) / assignment).rename(target.parent)
+    return target
+
+
+def students_version(course: Course, assignment: str) -> NotebookNode:
+    """The notebook as students get it. Neither the release nor the gradebook is touched."""
+    with TemporaryDirectory() as folder:
+        generate(course, assignment, Path(folder), record=False)
+        return read(Path(folder) / assignment / course.source(assignment).name)
+
+
+def bank_of(course: Course, assignment: str) -> Bank:
+    """The bank of an assignment of the course. Raises MaterialError where there is none."""
+    course.source(assignment)
+    try:
+        return load_bank(assignment)
+    except UnknownUnit as error:
+        raise MaterialError([str(error)]) from error
+
+
+def references(bank: Bank) -> dict[str, str]:
+    """The source of each exercise's reference."""
+    return {exercise: reference(bank.unit, exercise).source for exercise in bank.exercises}
+
+
+def unearned_points(course: Course, assignment: str, version: NotebookNode) -> list[str]:
+    """What is wrong with a students' version that is graded as it is: a stub that earns points."""
+    with TemporaryDirectory() as folder:
+        untouched = Path(folder) / course.source(assignment).name
+        write(version, untouched)
+        (graded,) = grade_class([Job(assignment, "nobody", course.source(assignment), untouched, seed=0)], workers=1)
+    verdict = graded.verdict
+    if verdict.status != "graded":
+        return [f"the students' version cannot be graded: {' '.join(verdict.notes)}"]
+    return [f"the stub of {e.name} earns {e.points:g} points" for e in verdict.exercises if e.points > 0]
+
+
+def generate(course: Course, assignment: str, folder: Path, *, record: bool) -> None:
+    """Run nbgrader's GenerateAssignment into `folder`, and record the assignment's cells in the gradebook or not.
+
+    Raises MaterialError where nbgrader fails.
+    """
+    course.source(assignment)
+    config = deepcopy(course.config)
+    config.CourseDirectory.update(assignment_id=assignment, release_directory=str(folder))
+    config.GenerateAssignment.no_database, config.SaveCells.enabled = not record, record
+    made = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config))
+    if not made["success"]:
+        raise MaterialError([f"nbgrader cannot make the students' version of {assignment}: {_cause(made)}"])
+
+
+def leaks(released: NotebookNode, solutions: Mapping[str, str]) -> list[str]:
+    """What a released notebook would give away: outputs, markers, hidden checks, lines of the exercises' solutions."""
+    return [
+        f"{_place(cell, position)} holds {what}"
+        for position, cell in enumerate(released.cells)
+        for what in _given_away(cell, solutions)
+    ]
+
+
+def _given_away(cell: NotebookNode, solutions: Mapping[str, str]) -> Iterator[str]:
+    if cell.get("outputs") or cell.get("execution_count"):
+        yield "outputs"
+    if found := MARKERS.search(cell.source):
+        yield f"the marker {found[0]!r}, which nbgrader should have removed with what it marks"
+    if cell.cell_type == "code" and HIDDEN_CHECK.search(cell.source):
+        yield "a hidden check"
+    text = "".join(cell.source.split())
+    for exercise, solution in solutions.items():
+        for line in telling_lines(solution):
+            if "".join(line.split()) in text:
+                yield f"a line of the solution of {exercise}: {line!r}"
+
+
+def telling_lines(source: str) -> list[str]:
+    """The simple statements of a solution that are long enough to tell something; no signatures, no docstrings."""
+    statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt) and _tells(node)]
+    lines = [ast.get_source_segment(source, statement) or "" for statement in statements]
+    return [line for line in lines if len(line) >= SHORTEST_TELLING_LINE and line != "super().__init__()"]
+
+
+def _tells(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Import | ast.ImportFrom) or hasattr(statement, "body"):
+        return False
+    return not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+
+
+def _place(cell: NotebookNode, position: int) -> str:
+    return f"cell {position + 1} ({name})" if (name := grade_id(cell)) else f"cell {position + 1}"
+
+
+def _cause(made: dict[str, str]) -> str:
+    """The last exception in nbgrader's log that is not its own summary."""
+    text = made.get("log", "") + made.get("error", "")
+    found = re.findall(r"^\s*(?:\w+\.)*(\w+(?:Error|Exception|Entry): .+)$", text, re.MULTILINE)
+    causes = [line for line in found if not line.startswith("NbGraderException")] or found
+    return str(causes[-1]) if causes else text.strip().splitlines()[-1]

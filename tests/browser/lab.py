@@ -1,0 +1,169 @@
+"""JupyterLab as a person uses it: open a notebook, type into a cell, run it, read what came."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+Found = TypeVar("Found")
+PATIENCE = 90  # seconds for any one thing to appear, on two busy cores
+SETTINGS: dict[str, dict[str, Any]] = {
+    "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight are in the page too
+    "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True},
+}
+
+
+def wait(chrome: Chrome, condition: Callable[[], Found], what: str) -> Found:
+    """Ask again and again until the answer is not empty, false or zero, and return it."""
+    waiting = WebDriverWait(chrome, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
+    found: Found = waiting.until(lambda _: condition(), f"waited for {what}")
+    return found
+
+
+def autograder(*arguments: str) -> str:
+    """Run a command of the autograder and return what it printed."""
+    command = [str(Path(sys.executable).with_name("autograder")), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@contextmanager
+def serve(chrome: Chrome, folder: Path, own: Path) -> Iterator[dict[str, Any]]:
+    """JupyterLab in `folder`, its settings in `own`, on a free port and with a token. Yields what the server says."""
+    for name, values in SETTINGS.items():
+        path = own / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+    places = {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "JUPYTER_RUNTIME_DIR": "run",
+    }
+    environment = os.environ | {variable: str(own / name) for variable, name in places.items()}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    with (own / "log").open("w") as log, subprocess.Popen(command, cwd=folder, env=environment, stderr=log) as server:
+        try:
+            info = own / "run" / f"jpserver-{server.pid}.json"
+            wait(chrome, lambda: server.poll() is not None or _complete(info), "JupyterLab to start")
+            assert server.poll() is None, (own / "log").read_text()
+            yield json.loads(info.read_text())
+        finally:
+            server.terminate()
+
+
+def _complete(info: Path) -> bool:
+    return info.exists() and info.read_text().endswith("}")
+
+
+class Lab:
+    """One JupyterLab in one browser. Example: `lab.open("04_attention.ipynb")`, `lab.run("soft_lookup")`."""
+
+    def __init__(self, chrome: Chrome, server: dict[str, Any], shots: Path) -> None:
+        self.chrome, self._server, self._shots = chrome, server, shots
+        self._order: list[str] = []
+
+    def visit(self, path: str) -> None:
+        """Open a page of the server."""
+        self.chrome.get(f"{self._server['url']}{path}?token={self._server['token']}")
+
+    def open(self, notebook: str) -> None:
+        """Open a notebook, and wait until all its cells are drawn and its kernel is idle."""
+        cells = json.loads((Path(self._server["root_dir"]) / notebook).read_text(encoding="utf-8"))["cells"]
+        self._order = [cell["metadata"].get("nbgrader", {}).get("grade_id", cell["id"]) for cell in cells]
+        self.visit(f"lab/tree/{notebook}")
+        wait(self.chrome, lambda: len(self._cells()) == len(cells), f"{len(cells)} cells")
+        wait(
+            self.chrome,
+            lambda: self.all(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]"),
+            "an idle kernel",
+        )
+
+    def write(self, name: str, line: str, text: str) -> None:
+        """Select a line of a code cell, but for its indentation, and type something in its place."""
+        shown = self._editor(name).find_elements(By.CSS_SELECTOR, ".cm-line")
+        (found,) = (one for one in shown if one.text.strip() == line)
+        self.show(found)
+        keys = ActionChains(self.chrome).click(found).send_keys(Keys.END)
+        keys.key_down(Keys.SHIFT).send_keys(Keys.HOME).key_up(Keys.SHIFT).perform()
+        self.chrome.execute_cdp_cmd("Input.insertText", {"text": text})
+
+    def run(self, name: str) -> str:
+        """Run a cell with Ctrl+Enter, and return the text of its outputs."""
+        self.show(editor := self._editor(name))
+        before = self._prompt(name)
+        keys = ActionChains(self.chrome).click(editor)
+        keys.key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+        wait(self.chrome, lambda: self._prompt(name) not in {before, "[*]:"}, f"the end of {name}")
+        return "\n".join(area.text for area in self._cell(name).find_elements(By.CSS_SELECTOR, ".jp-OutputArea-output"))
+
+    def all(self, css: str) -> list[WebElement]:
+        return self.chrome.find_elements(By.CSS_SELECTOR, css)
+
+    def click(self, css: str, text: str = "") -> None:
+        """Click the first element in sight that matches and holds this text, once there is one."""
+        found = wait(
+            self.chrome, lambda: [one for one in self.all(css) if one.is_displayed() and text in one.text], css + text
+        )
+        found[0].click()
+
+    def choose(self, menu: str, entry: str) -> None:
+        """Choose an entry of one of the menus at the top."""
+        self.click(".lm-MenuBar-itemLabel", menu)
+        self.click(".lm-Menu-itemLabel", entry)
+
+    def enter(self, frame: str) -> None:
+        """Go on inside the frame whose address holds `frame`."""
+        found = wait(self.chrome, lambda: self.all(f"iframe[src*='{frame}']"), f"the frame {frame}")
+        self.chrome.switch_to.frame(found[0])
+
+    def fill(self, name: str, text: str) -> None:
+        """Type into the field with this id, and leave it."""
+        (field,) = wait(self.chrome, lambda: self.all(f"input#{name}"), f"the field {name}")
+        self.show(field)
+        field.send_keys(text, Keys.TAB)
+
+    def rows(self, key: str, value: str) -> dict[str, str]:
+        """Two columns of the page's table, once it is filled."""
+        columns = [f"tbody td.{name}" for name in (key, value)]
+        wait(self.chrome, lambda: all(self.all(column) for column in columns), f"a table of {key} and {value}")
+        keys, values = ([cell.text for cell in self.all(column)] for column in columns)
+        return dict(zip(keys, values, strict=True))
+
+    def show(self, element: WebElement) -> None:
+        """Scroll an element into the middle of the window."""
+        self.chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+
+    def screenshot(self, name: str) -> None:
+        """Keep a picture in the test's folder, and in $LOOKBACK_SCREENSHOTS for a person to look at."""
+        path = self._shots / f"{name}.png"
+        self.chrome.save_screenshot(str(path))
+        if folder := os.environ.get("LOOKBACK_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder)
+
+    def _cells(self) -> list[WebElement]:
+        return self.all(".jp-NotebookPanel .jp-Notebook .jp-Cell")
+
+    def _cell(self, name: str) -> WebElement:
+        """The cell with this `grade_id`, or with this id where it has none."""
+        return self._cells()[self._order.index(name)]
+
+    def _editor(self, name: str) -> WebElement:
+        return self._cell(name).find_element(By.CSS_SELECTOR, ".cm-content")
+
+    def _prompt(self, name: str) -> str:
+        return self._cell(name).find_element(By.CSS_SELECTOR, ".jp-InputPrompt").text
