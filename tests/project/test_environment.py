@@ -64,6 +64,14 @@ def test_what_is_installed_is_what_the_constraints_say(manifest: dict[str, Any],
             waiting += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra})]
 
 
+def test_every_pinned_version_runs_on_the_oldest_python(manifest: dict[str, Any], pins: dict[str, Requirement]) -> None:
+    """Debian 12 has Python 3.11.2: one package that asks for 3.11.5 keeps everything from being installed."""
+    (oldest,) = SpecifierSet(manifest["project"]["requires-python"])
+    asks = {dist.name: str(dist.metadata.json.get("requires_python", "")) for dist in metadata.distributions()}
+    wrong = {name: needs for name, needs in asks.items() if not SpecifierSet(needs).contains(f"{oldest.version}.0")}
+    assert not {canonicalize_name(name) for name in wrong} & pins.keys(), wrong
+
+
 def test_conda_installs_what_make_installs(root: Path, manifest: dict[str, Any]) -> None:
     python, pip, by_pip = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     assert pip == "pip"
