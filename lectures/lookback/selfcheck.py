@@ -1,6 +1,7 @@
 """Checks that a student sees: what was expected, what came, one suspect, one experiment."""
 
 import os
+import traceback
 from collections.abc import Callable
 
 import torch
@@ -8,7 +9,14 @@ from torch import Tensor
 
 
 class NotYet(AssertionError):
-    """A self-check that does not hold yet; its message says what to look at."""
+    """A self-check that does not hold yet; its message says what to look at.
+
+    A notebook shows the message alone; where the student's code raised, its traceback stands above.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        crash = traceback.format_exception(self.__cause__) if self.__cause__ else []
+        return [*(line.rstrip("\n") for line in crash), str(self).lstrip("\n")]
 
 
 def self_check(

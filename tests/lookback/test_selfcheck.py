@@ -5,6 +5,8 @@ from __future__ import annotations
 import lookback as lb
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 
 def check(compute: object, expected: object) -> None:
@@ -55,6 +57,22 @@ def test_a_crash_in_the_students_code_keeps_its_traceback() -> None:
     with pytest.raises(lb.NotYet, match="division by zero") as caught:
         check(crash, 1.0)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_notebook_shows_the_message_and_the_crash_in_the_students_code_and_nothing_else() -> None:
+    def crash() -> float:
+        return 1 / 0
+
+    shell = InteractiveShell()
+    shell.user_ns |= {"check": check, "crash": crash}
+    with capture_output() as shown:
+        shell.run_cell("check(lambda: 1.0, 2.0)")
+    assert shown.stdout.startswith("✗ name\n")
+    assert "self_check" not in shown.stdout
+    with capture_output() as shown:
+        shell.run_cell("check(crash, 2.0)")
+    assert "return 1 / 0" in shown.stdout
+    assert "ZeroDivisionError: division by zero" in shown.stdout
 
 
 def test_a_stub_is_recognised() -> None:
