@@ -220,7 +220,7 @@ def blind_query(student: Subject, draw: Draw) -> None:
 @attention.check(
     "scores of ±1,000 stay finite",
     points=0.25,
-    after="output and weights for random queries, keys and values",
+    after="random inputs with a mask, output and weights",
     suspect="an exponential without subtracting the row's maximum",
     experiment="call it with query * 1000: do you see NaN or inf?",
 )
@@ -342,7 +342,7 @@ cross = Exercise("CrossAttention", points=6, paper="Vaswani et al. 2017, section
 
 def two_sequences(student: Subject, draw: Draw) -> tuple[Subject, tuple[Tensor, Tensor, Tensor]]:
     """A module, queries, data, and which of the data are real."""
-    B, T, S, d_query, d_data, d_model = draw.sizes(6, 2, 13)
+    B, T, S, d_query, d_data, d_model = draw.sizes(6)
     module = student.build(d_query=d_query, d_data=d_data, d_model=d_model)
     return module, (draw.normal(B, T, d_query), draw.normal(B, S, d_data), draw.allowed(B, S))
 
@@ -583,7 +583,7 @@ network = Exercise("MemoryNetwork", points=6, paper="Sukhbaatar et al. 2015, sec
 
 def stories(student: Subject, draw: Draw, n_hops: int = 3) -> tuple[Subject, tuple[Tensor, Tensor]]:
     """A network, and facts and questions without padding; there is room for more facts than there are."""
-    B, M, W, Q, d_model = draw.sizes(5, 2, 9)
+    B, M, W, Q, d_model = draw.sizes(5)
     module = student.build(zero_rows=("words",), vocab_size=17, d_model=d_model, n_hops=n_hops, max_facts=M + 3)
     return module, (draw.integers(1, 17, B, M, W), draw.integers(1, 17, B, Q))
 
@@ -600,7 +600,7 @@ def logits_and_weights(value: Value) -> tuple[Tensor, Tensor]:
     experiment="print({name: p.shape for name, p in network.named_parameters()})",
 )
 def network_parameters(student: Subject, draw: Draw) -> None:
-    vocab_size, d_model, n_hops, max_facts = draw.sizes(4, 2, 13)
+    vocab_size, d_model, n_hops, max_facts = draw.sizes(4)
     student.has_the_parameters(vocab_size=vocab_size, d_model=d_model, n_hops=n_hops, max_facts=max_facts)
 
 

@@ -20,10 +20,13 @@ class Draw:
         digest = hashlib.sha256("\0".join([str(seed), *names]).encode()).digest()
         self._generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
-    def sizes(self, count: int, low: int = 2, high: int = 11) -> tuple[int, ...]:
-        """`count` different sizes, none a multiple of another: from such sizes no swapped axis comes out right."""
+    def sizes(self, count: int, low: int = 3, high: int = 13) -> tuple[int, ...]:
+        """`count` different sizes. From such sizes neither a swapped axis nor a lucky fraction comes out right:
+        none is a multiple of another, and none is a power of two, whose inverse is exact in every type.
+        """
+        candidates = torch.tensor([size for size in range(low, high + 1) if size & (size - 1)])
         while True:
-            found = (torch.randperm(high - low + 1, generator=self._generator)[:count] + low).tolist()
+            found = candidates[torch.randperm(len(candidates), generator=self._generator)[:count]].tolist()
             if all(one % other for one in found for other in found if one != other):
                 return tuple(found)
 
@@ -47,10 +50,15 @@ class Draw:
                 return found
 
     def allowed(self, *shape: int) -> Tensor:
-        """A boolean mask in which each row (last axis, two or more wide) allows some places and forbids some."""
-        mask = torch.rand(shape, generator=self._generator) < 0.5
-        order = torch.rand(shape, generator=self._generator).argsort(-1)
-        return mask.scatter(-1, order[..., :1], True).scatter(-1, order[..., 1:2], False)
+        """A boolean mask; each row (the last axis, three or more wide) allows two places or more, and forbids one or
+        more. It is not the same for all along the first axis.
+        """
+        while True:
+            order = torch.rand(shape, generator=self._generator).argsort(-1)
+            mask = torch.rand(shape, generator=self._generator) < 0.5
+            mask = mask.scatter(-1, order[..., :2], True).scatter(-1, order[..., 2:3], False)
+            if bool((mask != mask[:1]).any()):
+                return mask
 
     def generator(self) -> Seeded:
         """A generator for the program, seeded from here."""

@@ -11,19 +11,20 @@ from autograder.checks import Draw
 seeds = st.integers(0, 2**63)
 
 
-@given(seeds)
-def test_sizes_differ_and_none_is_a_multiple_of_another(seed: int) -> None:
-    sizes = Draw(seed).sizes(5)
-    assert len(set(sizes)) == 5
-    assert min(sizes) >= 2
+@given(seeds, st.integers(1, 6))
+def test_sizes_differ_and_none_is_a_multiple_of_another_or_a_power_of_two(seed: int, count: int) -> None:
+    sizes = Draw(seed).sizes(count)
+    assert len(set(sizes)) == count
     assert all(one % other for one in sizes for other in sizes if one != other)
+    assert all(size.bit_count() > 1 for size in sizes)
 
 
-@given(seeds, st.integers(2, 7))
-def test_every_row_of_a_mask_allows_and_forbids(seed: int, width: int) -> None:
+@given(seeds, st.integers(3, 7))
+def test_every_row_of_a_mask_allows_two_and_forbids_and_not_all_are_the_same(seed: int, width: int) -> None:
     mask = Draw(seed).allowed(3, 4, width)
-    assert mask.any(dim=-1).all()
+    assert (mask.sum(dim=-1) >= 2).all()
     assert not mask.all(dim=-1).any()
+    assert (mask != mask[:1]).any()
 
 
 @given(seeds, st.integers(2, 6))
