@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from autograder.course.doctor import Finding
-from autograder.course.pages import plain
+from autograder.course.gradebook import Change
+from autograder.course.pages import plain, points
 from autograder.course.validate import Row
 from autograder.engine.grading import Graded
 from autograder.engine.verdict import Verdict
@@ -47,17 +48,40 @@ def watch(results: Iterable[Graded], total: int) -> list[Verdict]:
     return verdicts
 
 
+def differences(exercise: str, changes: Sequence[Change], students: int) -> Table | str:
+    """What recording one exercise anew would change in the gradebook."""
+    if not changes:
+        return f"{exercise}: no points change"
+    table = Table(title=f"{exercise}: {len(changes)} of {students} change", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("student")
+    for heading in ("recorded", "now", "difference"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("by hand")
+    for change in changes:
+        before = "–" if change.before is None else points(change.before)
+        difference = change.now - (change.before or 0)
+        by_hand = "" if change.by_hand is None else f"{points(change.by_hand)} stays"
+        sign = "+" if difference > 0 else "−" if difference < 0 else ""
+        row = before, points(change.now), f"{sign}{points(abs(difference))}", by_hand
+        table.add_row(plain(change.student), *row)
+    return table
+
+
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How a run went, in a few lines."""
+    """How a run went, in a few lines: how many of each kind, the slowest, the failed, the repaired."""
     statuses = Counter(verdict.status for verdict in verdicts)
     counted = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
     slowest = sorted(verdicts, key=lambda verdict: verdict.wall_seconds, reverse=True)[:SLOWEST]
-    return "\n".join(
-        [
-            f"{len(verdicts)} submissions: {counted}; seed {verdicts[0].seed}",
-            "slowest: " + ", ".join(f"{plain(verdict.student)} {verdict.wall_seconds:.1f} s" for verdict in slowest),
-        ]
-    )
+    lines = [
+        f"{len(verdicts)} submissions: {counted}; seed {verdicts[0].seed}",
+        "slowest: " + ", ".join(f"{plain(verdict.student)} {verdict.wall_seconds:.1f} s" for verdict in slowest),
+    ]
+    named = {
+        "failed": [verdict for verdict in verdicts if verdict.status in ("failed", "rejected")],
+        "repaired": [verdict for verdict in verdicts if verdict.repaired],
+    }
+    lines += [f"{what}: {', '.join(sorted(plain(v.student) for v in some))}" for what, some in named.items() if some]
+    return "\n".join(lines)
 
 
 def tables(rows: Sequence[Row], checks: dict[str, list[str]]) -> Iterator[Table | str]:

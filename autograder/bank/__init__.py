@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
 
 from autograder.checks.diagnosis import Rival, Witness
 from autograder.checks.exercise import Exercise
+from autograder.checks.request import Answer, Request
 from autograder.checks.result import Diagnosis, ExerciseResult
 from autograder.checks.subject import Answerer, local
 from solutions.programs import Program, programs
@@ -57,6 +58,20 @@ def load_bank(assignment: str) -> Bank:
     }
     references = {exercise: Witness(local(vars(unit))) for exercise in exercises}
     return Bank(name, unit, exercises, made, references, rivals)
+
+
+@lru_cache(maxsize=64)
+def requests_of(assignment: str, exercise: str, seed: int) -> tuple[Request, ...]:
+    """Everything that a right program is asked in the checks of one exercise, in order."""
+    bank, asked = load_bank(assignment), list[Request]()
+
+    def answer(request: Request) -> Answer:
+        asked.append(request)
+        return reference(request)
+
+    reference = local(vars(bank.unit))
+    bank.grade(exercise, answer, seed)
+    return tuple(asked)
 
 
 def _exercises(module: ModuleType) -> dict[str, Exercise]:

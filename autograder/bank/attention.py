@@ -79,6 +79,7 @@ def hot(student: Subject, draw: Draw) -> None:
 @lookup.check(
     "a temperature that is not positive is refused",
     points=0.25,
+    after="a table of one row gives that row",
     suspect="a missing test of the temperature",
     experiment="call it with temperature 0: it must raise ValueError",
 )

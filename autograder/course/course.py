@@ -9,6 +9,7 @@ from glob import glob
 from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import find_all_files
 from sqlalchemy.engine import make_url
 from traitlets.config.loader import Config, PyFileConfigLoader
 
@@ -58,6 +59,12 @@ class Course:
             names = ", ".join(path.name for path in notebooks)
             raise CourseError(f"{self._sources() / assignment} holds several notebooks ({names}): leave one")
         return notebooks[0]
+
+    def files(self, assignment: str) -> dict[str, Path]:
+        """The other files of an assignment, such as data, by their names relative to it."""
+        folder = self.source(assignment).parent
+        found = find_all_files(str(folder), [*self.nbgrader.ignore, "*.ipynb"])
+        return {str(path.relative_to(folder)): path for path in map(Path, sorted(found))}
 
     def released(self, assignment: str) -> Path:
         """The students' version."""

@@ -41,6 +41,7 @@ def examine(directory: Path) -> Iterator[Finding]:
     """
     looks: tuple[Callable[[], Finding], ...] = (_python, _packages, _versions, _kernel, _gpu, _sandbox)
     yield from (look() for look in looks)
+    yield from _walls()
     yield _disk(directory)
     yield _configuration(directory)
 
@@ -102,12 +103,21 @@ def _gpu() -> Finding:
 
 
 def _sandbox() -> Finding:
-    from autograder.engine.sandbox import TIER
+    from autograder.engine.sandbox import safe, tier
 
-    if TIER == "none":
-        remedy = "grade on a machine, or as a user, that has nothing to lose"
-        return Finding("sandbox", "note", "none: students' code runs with your rights", remedy)
-    return Finding("sandbox", "ok", TIER)
+    if safe():
+        return Finding("sandbox", "ok", tier())
+    remedy = "what the walls below say; or grade on a machine, or as a user, that has nothing to lose, with --unsafe"
+    return Finding("sandbox", "problem", f"{tier()}: students' code could do what you can", remedy)
+
+
+def _walls() -> Iterator[Finding]:
+    """Each layer of the sandbox."""
+    from autograder.engine.sandbox import describe
+
+    for wall in describe():
+        subject = f"sandbox: {wall.layer}"
+        yield Finding(subject, "ok", "holds") if wall.holds else Finding(subject, "note", wall.reason, wall.remedy)
 
 
 def _disk(directory: Path) -> Finding:

@@ -11,15 +11,15 @@ import torch
 
 from autograder.course.course import Course
 from autograder.course.errors import CourseError, suggestion
-from autograder.course.gradebook import recording
-from autograder.course.release import bank_of
+from autograder.course.gradebook import recorder_of, recording
+from autograder.course.pages import plain
+from autograder.course.release import bank_of, has_checks, source_notebook
 from autograder.engine.align import exercises_of
 from autograder.engine.grading import Graded, Job
-from autograder.engine.journal import Journal, JournalInUse
+from autograder.engine.journal import Journal, JournalInUse, job_key
 from autograder.engine.limits import Limits
-from autograder.engine.notebook import read_notebook
-from autograder.engine.pool import grade_class
-from autograder.engine.sandbox import TIER
+from autograder.engine.pool import grade_class, work
+from autograder.engine.sandbox import safe, tier
 
 DEFAULT_LIMITS = Limits()
 LARGEST_SEED = 2**31
@@ -44,8 +44,9 @@ def jobs(
         raise CourseError(f"nobody has handed in {assignment}: {course.submitted(assignment, 'STUDENT')} is the place")
     if student is not None and student not in students:
         raise CourseError(f"{student!r} has not handed in {assignment}: {suggestion(student, students)}")
-    bank_of(course, assignment)
-    known = exercises_of(read_notebook(source, limits.notebook_bytes))
+    if has_checks(course, assignment):
+        bank_of(course, assignment)
+    known = list(exercises_of(source_notebook(course, assignment)))
     if exercise is not None and exercise not in known:
         raise CourseError(f"{assignment} has no exercise {exercise!r}: {suggestion(exercise, known)}")
     if device == "cuda" and not torch.cuda.is_available():
@@ -55,7 +56,16 @@ def jobs(
     exercises = None if exercise is None else (exercise,)
     asked = students if student is None else [student]
     handed_in = {name: _handed_in(course.submitted(assignment, name)) for name in asked}
-    return [Job(assignment, name, source, path, seed, exercises, limits, device) for name, path in handed_in.items()]
+    files = course.files(assignment)
+    return [Job(assignment, n, source, path, seed, exercises, limits, device, files) for n, path in handed_in.items()]
+
+
+def graded(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Iterator[Graded]:
+    """Grade, and yield each submission as it comes, but record nothing. What the journal holds is not run again."""
+    with _journal(course, assignment) as journal:
+        for found in grade_class(jobs, workers=workers, journal=journal):
+            _write_log(course, found)
+            yield found
 
 
 def grade(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Iterator[Graded]:
@@ -63,15 +73,23 @@ def grade(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int)
 
     Example: `list(grade(course, "04_attention", jobs(course, "04_attention", seed=7), workers=2))`
     """
-    course.journal.mkdir(exist_ok=True)
-    try:
-        journal = Journal(course.journal / f"{assignment}.jsonl")
-    except JournalInUse as error:
-        raise CourseError(f"{assignment} is being graded by another process: wait for it") from error
-    with journal, recording(course, assignment) as recorder:
-        for graded in grade_class(jobs, workers=workers, journal=journal):
-            recorder.record(graded)
-            yield graded
+    with recording(course, assignment) as recorder:
+        for found in graded(course, assignment, jobs, workers=workers):
+            recorder.record(found)
+            yield found
+
+
+def grade_here(course: Course, job: Job) -> Graded:
+    """Grade and record one submission in this process, for an assignment whose cells the gradebook knows."""
+    with _journal(course, job.assignment) as journal, recorder_of(course, job.assignment) as recorder:
+        found = journal.get(job_key(job))
+        if found is None:
+            found = work(job)
+            if found.verdict.status != "failed":
+                journal.record(job_key(job), found)
+            _write_log(course, found)
+        recorder.record(found)
+        return found
 
 
 def class_seed(course: Course, assignment: str, asked: int | None = None) -> int:
@@ -88,11 +106,36 @@ def class_seed(course: Course, assignment: str, asked: int | None = None) -> int
     return seed
 
 
+def _journal(course: Course, assignment: str) -> Journal:
+    course.journal.mkdir(exist_ok=True)
+    try:
+        return Journal(course.journal / f"{assignment}.jsonl")
+    except JournalInUse as error:
+        raise CourseError(f"{assignment} is being graded by another process: wait for it") from error
+
+
+def _write_log(course: Course, graded: Graded) -> None:
+    """What happened in a submission that was graded just now: journal/ASSIGNMENT/STUDENT.log."""
+    verdict = graded.verdict
+    if verdict.status == "graded" and not graded.log:
+        return  # from the journal: its log is there
+    path = course.journal / verdict.assignment / f"{verdict.student}.log"
+    path.parent.mkdir(exist_ok=True)
+    took = f"{verdict.wall_seconds:.3f} s, {verdict.cpu_seconds:.3f} CPU s"
+    about = f"{verdict.status}: {verdict.points:g} of {verdict.max:g} points in {took}; seed {verdict.seed}"
+    lines = [about, f"file {verdict.submission or 'none'}", *(graded.log or verdict.notes)]
+    path.write_text("".join(f"{plain(line)}\n" for line in lines), encoding="utf-8")
+
+
 def _handed_in(path: Path) -> Path | None:
     """The path, if anything stands there, a broken link included: what it is the engine judges."""
     return path if os.path.lexists(path) else None
 
 
-def sandbox_warning() -> str:
-    """What an instructor should know before students' code runs here, "" where there is a sandbox."""
-    return "" if TIER != "none" else "there is no sandbox here: students' code runs with your rights (--unsafe: I know)"
+def check_sandbox() -> None:
+    """Raise CourseError where the walls around students' code do not hold."""
+    if not safe():
+        raise CourseError(
+            f"the sandbox here is only “{tier()}”, and students' code could do what you can: "
+            "autograder doctor says what would help, --unsafe grades all the same"
+        )

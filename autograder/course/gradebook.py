@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +20,9 @@ from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solut
 
 from autograder.course.course import Course
 from autograder.course.notebook import grade_id, write
-from autograder.course.release import generate
+from autograder.course.release import generate, source_notebook
 from autograder.course.verdicts import load, save, together
+from autograder.engine.align import exercises_of
 from autograder.engine.grading import Graded
 from autograder.engine.verdict import Verdict
 
@@ -32,6 +34,13 @@ def recording(course: Course, assignment: str) -> Iterator[Recorder]:
     """The gradebook of a course, open for an assignment, with its cells as they are in the source notebook."""
     with TemporaryDirectory() as folder:
         generate(course, assignment, Path(folder), record=True)
+    with recorder_of(course, assignment) as recorder:
+        yield recorder
+
+
+@contextmanager
+def recorder_of(course: Course, assignment: str) -> Iterator[Recorder]:
+    """The gradebook of a course, open for an assignment whose cells it knows."""
     with Gradebook(course.database, course.course_id or "default_course") as gradebook:
         yield Recorder(course, assignment, gradebook)
 
@@ -45,6 +54,8 @@ class Recorder:
     def __init__(self, course: Course, assignment: str, gradebook: Gradebook) -> None:
         self._course, self._assignment, self._gradebook = course, assignment, gradebook
         self._notebook = course.source(assignment).stem
+        cells = exercises_of(source_notebook(course, assignment))
+        self._cells = {exercise: cell.grade_id for exercise, cell in cells.items()}
         penalties = AssignLatePenalties(config=course.config)
         penalties.init_plugin()
         self._penalty = penalties.plugin_inst.late_submission_penalty
@@ -72,7 +83,8 @@ class Recorder:
         path = self._course.autograded(self._assignment, verdict.student)
         if executed is not None:
             cells = self._with_checksums(executed)
-            _grade(notebook, verdict, cells, seen=seen)
+            earned = {self._cells[e.name]: e.points for e in verdict.exercises if e.name in self._cells}
+            _grade(notebook, earned, cells, seen=seen)
             write(cells, path)
         else:
             _grade_nothing(notebook, verdict)
@@ -100,25 +112,27 @@ class Recorder:
         return None if penalty is None else min(max(0.0, penalty), notebook.score)
 
 
-def _grade(notebook: SubmittedNotebook, verdict: Verdict, executed: NotebookNode, *, seen: bool) -> None:
-    scores: dict[str, float | None] = {}
-    for cell in executed.cells:
+def _grade(notebook: SubmittedNotebook, earned: Mapping[str, float], executed: NotebookNode, *, seen: bool) -> None:
+    """`earned` are the points of graded cells. An answer for a person to grade that was deleted earns none."""
+    there = {grade_id(cell): cell for cell in executed.cells if grade_id(cell)}
+    scores: dict[str, float | None] = {grade.name: 0.0 for grade in notebook.grades if grade.name not in there}
+    for name, cell in there.items():
         if is_task(cell):
-            scores[grade_id(cell)] = None
+            scores[name] = None
         elif is_grade(cell) and is_solution(cell):
-            scores[grade_id(cell)], _ = determine_grade(cell)
-    scores |= {f"check_{exercise.name}": exercise.points for exercise in verdict.exercises}
+            scores[name], _ = determine_grade(cell)
+    scores |= earned
     for grade in notebook.grades:
         if grade.name in scores and not (seen and grade.auto_score == scores[grade.name]):
             grade.auto_score = scores[grade.name]
             grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
-    unanswered = {
-        grade_id(cell)
-        for cell in executed.cells
-        if is_solution(cell) and cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+    answered = {
+        name
+        for name, cell in there.items()
+        if not is_solution(cell) or cell.metadata.nbgrader.get("checksum") != compute_checksum(cell)
     }
     for comment in notebook.comments:
-        comment.auto_comment = "No response." if comment.name in unanswered else None
+        comment.auto_comment = None if comment.name in answered else "No response."
 
 
 def _grade_nothing(notebook: SubmittedNotebook, verdict: Verdict) -> None:
@@ -127,6 +141,39 @@ def _grade_nothing(notebook: SubmittedNotebook, verdict: Verdict) -> None:
         grade.auto_score, grade.needs_manual_grade = 0.0, False
     for comment in notebook.comments:
         comment.auto_comment = " ".join(verdict.notes) or None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A student's points for one exercise: in the gradebook, None where there are none; now; and those of a person."""
+
+    student: str
+    before: float | None
+    now: float
+    by_hand: float | None
+
+
+def changes(course: Course, assignment: str, exercise: str, verdicts: Iterable[Verdict]) -> list[Change]:
+    """What recording these verdicts would change, a student each, those who gain or lose nothing left out.
+
+    Example: `changes(Course("."), "04_attention", "memory_hop", verdicts)`
+    """
+    cell = exercises_of(source_notebook(course, assignment))[exercise].grade_id
+    with Gradebook(course.database, course.course_id or "default_course") as gradebook:
+        recorded = {
+            submission.student.id: (grade.auto_score, grade.manual_score)
+            for submission in gradebook.assignment_submissions(assignment)
+            for notebook in submission.notebooks
+            for grade in notebook.grades
+            if grade.name == cell
+        }
+    now = {v.student: e.points for v in verdicts if v.status != "failed" for e in v.exercises if e.name == exercise}
+    found = []
+    for student, points in sorted(now.items()):
+        before, by_hand = recorded.get(student, (None, None))
+        if before != points:
+            found.append(Change(student, before, points, by_hand))
+    return found
 
 
 def submission_time(folder: Path) -> datetime | None:
@@ -151,7 +198,6 @@ def submission_time(folder: Path) -> datetime | None:
 def _stamp(folder: Path, time: datetime | None) -> None:
     """Leave the time of submission where nbgrader looks for it."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "timestamp.txt").unlink(missing_ok=True)  # nbgrader leaves it read-only
     if time:
         (folder / "timestamp.txt").write_text(f"{time} UTC\n")
-    else:
-        (folder / "timestamp.txt").unlink(missing_ok=True)

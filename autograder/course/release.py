@@ -18,12 +18,14 @@ from autograder.bank import Bank, UnknownUnit, load_bank
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
 from autograder.course.notebook import grade_id, read, write
+from autograder.engine.align import CHECK_CALL, checks_of
 from autograder.engine.grading import Job
+from autograder.engine.limits import Limits
+from autograder.engine.notebook import Notebook, Rejected, read_notebook
 from autograder.engine.pool import grade_class
 from solutions.programs import reference
 
 MARKERS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS?|MARK SCHEME)")
-HIDDEN_CHECK = re.compile(r"\bcheck\(\s*[\"']")
 SHORTEST_TELLING_LINE = 16
 """Statements of fewer characters, such as `return output`, may stand in a notebook without giving a solution away."""
 
@@ -35,7 +37,8 @@ def release(course: Course, assignment: str) -> Path:
     Example: `release(Course("."), "04_attention")`
     """
     version = students_version(course, assignment)
-    found = [*leaks(version, references(bank_of(course, assignment))), *unearned_points(course, assignment, version)]
+    solutions = references(bank_of(course, assignment)) if has_checks(course, assignment) else {}
+    found = [*leaks(version, solutions), *unearned_points(course, assignment, version)]
     if found:
         raise MaterialError(found)
     target = course.released(assignment)
@@ -64,6 +67,20 @@ def bank_of(course: Course, assignment: str) -> Bank:
         raise MaterialError([str(error)]) from error
 
 
+def has_checks(course: Course, assignment: str) -> bool:
+    """Whether the assignment has checks, for which there must be a bank. Raises MaterialError."""
+    return bool(checks_of(source_notebook(course, assignment)))
+
+
+def source_notebook(course: Course, assignment: str) -> Notebook:
+    """The source notebook of an assignment as the engine reads it. Raises MaterialError where it cannot."""
+    source = course.source(assignment)
+    try:
+        return read_notebook(source, Limits().notebook_bytes)
+    except Rejected as reason:
+        raise MaterialError([f"{source}: {reason}"]) from None
+
+
 def references(bank: Bank) -> dict[str, str]:
     """The source of each exercise's reference."""
     return {exercise: reference(bank.unit, exercise).source for exercise in bank.exercises}
@@ -74,7 +91,8 @@ def unearned_points(course: Course, assignment: str, version: NotebookNode) -> l
     with TemporaryDirectory() as folder:
         untouched = Path(folder) / course.source(assignment).name
         write(version, untouched)
-        (graded,) = grade_class([Job(assignment, "nobody", course.source(assignment), untouched, seed=0)], workers=1)
+        source, files = course.source(assignment), course.files(assignment)
+        (graded,) = grade_class([Job(assignment, "nobody", source, untouched, seed=0, files=files)], workers=1)
     verdict = graded.verdict
     if verdict.status != "graded":
         return [f"the students' version cannot be graded: {' '.join(verdict.notes)}"]
@@ -109,7 +127,7 @@ def _given_away(cell: NotebookNode, solutions: Mapping[str, str]) -> Iterator[st
         yield "outputs"
     if found := MARKERS.search(cell.source):
         yield f"the marker {found[0]!r}, which nbgrader should have removed with what it marks"
-    if cell.cell_type == "code" and HIDDEN_CHECK.search(cell.source):
+    if cell.cell_type == "code" and CHECK_CALL.search(cell.source):
         yield "a hidden check"
     text = "".join(cell.source.split())
     for exercise, solution in solutions.items():

@@ -17,9 +17,12 @@ from typing import Any, Literal
 from autograder.engine.names import defined_names
 from autograder.engine.notebook import Cell, Notebook
 
-Role = Literal["text", "given", "answer", "task", "check", "explore", "own", "double"]
+Role = Literal["text", "given", "answer", "task", "check", "test", "explore", "own", "double"]
+"""A graded cell is a "check" where it calls ours, which the judge answers; any other is a "test" and runs."""
 CHECK = "check_"
+CHECK_CALL = re.compile(r"\bcheck\(\s*[\"']")
 AFTER_THE_LAST_ANSWER = "after the last answer"
+SKIPPED_TAG = "skip-execution"
 HIDDEN = re.compile(r"^[^\S\n]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.MULTILINE | re.DOTALL)
 
 
@@ -51,16 +54,29 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell in the order of the source; sentences on repairs and on what does not run; what has no answer."""
+    """Every cell in the order of the source; sentences on repairs and on what does not run; what has no answer.
+
+    The first `repaired` of the notes are on repairs.
+    """
 
     steps: list[Step]
     notes: list[str]
     missing: list[str]
+    repaired: int
 
 
-def exercises_of(source: Notebook) -> list[str]:
-    """The names of the exercises that have a check, in order."""
-    return [cell.grade_id.removeprefix(CHECK) for cell in source.cells if _role(cell) == "check"]
+def exercises_of(source: Notebook) -> dict[str, Cell]:
+    """The cells that grade an exercise each, checks and tests, by the names of the exercises, in order."""
+    return {
+        cell.grade_id if role == "test" else cell.grade_id.removeprefix(CHECK): cell
+        for cell in source.cells
+        if (role := _role(cell)) in ("check", "test")
+    }
+
+
+def checks_of(source: Notebook) -> list[str]:
+    """The names of the exercises that the judge checks, in order."""
+    return [name for name, cell in exercises_of(source).items() if _role(cell) == "check"]
 
 
 def without_hidden_tests(source: str) -> str:
@@ -76,14 +92,11 @@ def align(source: Notebook, submission: Notebook) -> Plan:
     found.by_name()
     found.by_place()
     steps = list(_steps(source.cells, submission.cells, found))
-    last = max((place for place, step in enumerate(steps) if step.role == "answer"), default=-1)
-    steps = [
-        replace(step, skipped=AFTER_THE_LAST_ANSWER) if place > last and step.runs else step
-        for place, step in enumerate(steps)
-    ]
-    notes = [*found.notes, *_repairs(source.cells, submission.cells, found), *_not_run(steps)]
+    if list(exercises_of(source)) == checks_of(source) != []:
+        steps = _without_the_rest(steps)
+    repairs = [*found.notes, *_repairs(source.cells, submission.cells, found)]
     missing = [cell.grade_id for i, cell in enumerate(source.cells) if _role(cell) == "answer" and i not in found.place]
-    return Plan(steps, notes, missing)
+    return Plan(steps, [*repairs, *_not_run(steps)], missing, len(repairs))
 
 
 class _Match:
@@ -174,29 +187,49 @@ def _steps(source: Sequence[Cell], submission: Sequence[Cell], found: _Match) ->
             step = Step(role, cell.kind, cell.source, "", j + 1, f"own-{j + 1}", {}, skipped)
             behind.setdefault(anchor, []).append(step)
     yield from behind.get(-1, [])
+    before = -1
     for i, cell in enumerate(source):
-        if (given := _step(cell, i, submission, found)) is not None:
+        before = i if i in found.place else before
+        lost = before < i and _role(cell) == "given" and _is_theirs(cell)
+        replaced = lost and any(own.kind == "code" for own in behind.get(before, []))  # by what stands in its place
+        if (given := _step(cell, i, submission, found)) is not None and not replaced:
             yield given
         yield from behind.get(i, [])
 
 
+def _without_the_rest(steps: Sequence[Step]) -> list[Step]:
+    """The steps, of which none runs after the last answer: where the judge checks, no point can depend on it."""
+    last = max((place for place, step in enumerate(steps) if step.role == "answer"), default=-1)
+    return [
+        replace(step, skipped=AFTER_THE_LAST_ANSWER) if place > last and step.runs else step
+        for place, step in enumerate(steps)
+    ]
+
+
 def _step(cell: Cell, i: int, submission: Sequence[Cell], found: _Match) -> Step | None:
     role, j = _role(cell), found.place.get(i)
-    theirs = role in ("answer", "task", "explore") or (role == "given" and not cell.nbgrader.get("locked"))
-    text = submission[j].source if theirs and j is not None else cell.source
-    if role == "answer" and j is None:
-        return None
+    text = submission[j].source if _is_theirs(cell) and j is not None else cell.source
+    if j is None and cell.nbgrader.get("solution"):
+        return None  # what stands in the source may be the solution
     skipped = {"check": "checked by the judge", "explore": "only to explore"}.get(role, "")
+    if SKIPPED_TAG in cell.tags:
+        skipped = skipped or f"tagged {SKIPPED_TAG} in the assignment"
     text = without_hidden_tests(text) if role == "check" else text
     return Step(
         role, cell.kind, text, cell.grade_id, None if j is None else j + 1, cell.cell_id, cell.metadata, skipped
     )
 
 
+def _is_theirs(cell: Cell) -> bool:
+    """Whether students may change the cell."""
+    role = _role(cell)
+    return role in ("answer", "task", "explore") or (role == "given" and not cell.nbgrader.get("locked"))
+
+
 def _role(cell: Cell) -> Role:
     about = cell.nbgrader
-    if about.get("grade") and not about.get("solution"):
-        return "check"
+    if about.get("grade") and not about.get("solution") and cell.kind == "code":
+        return "check" if CHECK_CALL.search(cell.source) else "test"
     if about.get("task") or (about.get("solution") and cell.kind != "code"):
         return "task"
     if about.get("solution"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograder.engine.align import Step
+from autograder.engine.align import Step, without_hidden_tests
 
 
 def executed_notebook(
@@ -24,18 +24,28 @@ def executed_notebook(
 
 
 def _cell(step: Step, place: int, outputs: Mapping[int, list[dict[str, Any]]]) -> dict[str, Any]:
+    source = without_hidden_tests(step.source) if step.role == "test" else step.source
     cell: dict[str, Any] = {
         "cell_type": step.kind,
         "id": step.cell_id or f"cell-{place}",
         "metadata": dict(step.metadata),
-        "source": step.source,
+        "source": source,
     }
     if step.kind == "code":
         number = sorted(outputs).index(place) + 1 if place in outputs else None
         shown = [_numbered(output, number) for output in outputs.get(place, [])]
+        if source != step.source:
+            shown = [_without_traceback(output) for output in shown]
         cell |= {"execution_count": number, "outputs": shown}
     return cell
 
 
 def _numbered(output: dict[str, Any], number: int | None) -> dict[str, Any]:
     return output | {"execution_count": number} if output["output_type"] == "execute_result" else output
+
+
+def _without_traceback(output: dict[str, Any]) -> dict[str, Any]:
+    """An error without the lines of the cell, of which some are hidden."""
+    if output["output_type"] != "error":
+        return output
+    return output | {"traceback": [f"{output['ename']}: {output['evalue']}"]}

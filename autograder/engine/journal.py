@@ -20,13 +20,14 @@ class JournalInUse(RuntimeError):
 
 
 def job_key(job: Job) -> str:
-    """The SHA-256 of everything that a verdict depends on: submission, source, seed, bank, versions, exercises, limits.
+    """The SHA-256 of all that a verdict depends on: submission, source, files, seed, bank, versions, exercises, limits.
 
     Example: `journal.get(job_key(job))`
     """
     parts = [job.assignment, job.student, job.seed, job.exercises, job.device, repr(job.limits)]
     files = [_digest(path, job.limits.notebook_bytes) for path in (job.source, job.submission)]
-    return hashlib.sha256(json.dumps([parts, files, versions(job.assignment)]).encode()).hexdigest()
+    beside = {name: _digest(path, job.limits.files_bytes) for name, path in job.files.items()}
+    return hashlib.sha256(json.dumps([parts, files, beside, versions(job.assignment)]).encode()).hexdigest()
 
 
 class Journal:

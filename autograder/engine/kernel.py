@@ -9,7 +9,7 @@ import json
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ import zmq
 from jupyter_client.session import Session as Signer
 
 from autograder.engine.limits import MIB, Limits
-from autograder.engine.outputs import Outputs
+from autograder.engine.outputs import Outputs, failure
 from autograder.engine.warm import ParentGone, WarmParent
 from autograder.engine.wire import Malformed
 
@@ -27,6 +27,8 @@ GLANCE_SECONDS = 0.25
 """How often a wait looks at the memory that messages have taken."""
 MEMORY_BYTES = 512 * MIB
 """How much one wait may add to this process: ZeroMQ keeps the parts of a message without a bound until its last."""
+WELCOME_SECONDS = 1.0
+"""How long the welcome to a subscription may take: once in some hundred kernels the first one gets none."""
 LOST_IDLE_SECONDS = 1.0
 """How long a cell that has replied may stay busy: messages of a flood get lost, and this one may be among them."""
 
@@ -52,10 +54,14 @@ class TooMuchOutput(KernelLost):
 
 @dataclass(frozen=True)
 class CellRun:
-    """How a cell ended: `error` is what it raised, in one line; `interrupted` says that it had to be stopped."""
+    """How a cell ended: `error` is what it raised, in one line; `interrupted` says that it had to be stopped.
+
+    `result` is the text of the value of its last expression, None where it has none.
+    """
 
     outputs: list[dict[str, Any]]
     error: str
+    result: str | None
     interrupted: bool
 
 
@@ -80,9 +86,9 @@ class Kernel:
         self._parent = parent
         self._fork = parent.fork(
             seed=seed,
-            memory_bytes=limits.memory_bytes,
-            seconds=limits.start_seconds,
-            environment={"LOOKBACK_DEVICE": device},
+            limits=limits,
+            gpu=device == "cuda",
+            environment={"LOOKBACK_DEVICE": device, "NBGRADER_EXECUTION": "autograde"},
         )
         self._signer = Signer(key=self._fork.key.encode())
         self._frame_bytes = max(limits.output_bytes, 8 * limits.reply_bytes)
@@ -116,20 +122,28 @@ class Kernel:
         payload = reply.content.get("payload")
         if isinstance(payload, list) and any(isinstance(p, dict) and p.get("source") == "ask_exit" for p in payload):
             raise Died
-        return CellRun(outputs.cells, outputs.error, interrupted)
+        error = outputs.error
+        if reply.content.get("status") != "ok":  # whether or not the error was shown
+            error = error or failure(reply.content) or "an error without a name"
+        return CellRun(outputs.cells, error, outputs.result, interrupted)
+
+    def put(self, files: Mapping[str, bytes], limits: Limits) -> None:
+        """Write files into the kernel's working directory, by their names relative to it."""
+        wait = _Wait(self, self._send("put_request", {"names": list(files)}, list(files.values())), limits)
+        wait.until_reply(limits.start_seconds)
 
     def keep(self, name: str, limits: Limits) -> bool:
         """Have the kernel remember the definition of `name` as it stands now; whether there is one."""
         wait = _Wait(self, self._send("keep_request", {"name": name}, []), limits)
         return wait.until_reply(limits.check_seconds).content.get("defined") is True
 
-    def ask(self, request: bytes, longest: int, limits: Limits) -> bytes:
-        """The program's answer to a request, of at most `longest` bytes. Raises Malformed where there is none."""
-        wait = _Wait(self, self._send("perform_request", {"longest": longest}, [request]), limits)
+    def ask(self, requests: Sequence[bytes], longest: Sequence[int], limits: Limits) -> list[bytes]:
+        """The program's answers to requests, each of at most so many bytes. Raises Malformed where there are none."""
+        wait = _Wait(self, self._send("perform_request", {"longest": list(longest)}, requests), limits)
         reply = wait.until_reply(limits.check_seconds)
-        if len(reply.buffers) != 1:
-            raise Malformed("it sent back no answer")
-        return reply.buffers[0]
+        if len(reply.buffers) != len(requests):
+            raise Malformed(f"it sent back {len(reply.buffers)} answers to {len(requests)} requests")
+        return reply.buffers
 
     def longest_reply(self, request: bytes, limits: Limits) -> int:
         """How long an answer may be: eight times the request, within the bounds of the limits and of a message."""
@@ -169,15 +183,17 @@ class Kernel:
         self._monitors.append(monitor)
         self._poller.register(monitor, zmq.POLLIN)
         self._poller.register(socket, zmq.POLLIN)
-        socket.connect(f"ipc://{self._fork.directory}/s-{number}")
+        socket.connect(f"ipc://{self._fork.sockets}/s-{number}")
         return socket
 
     def _wait_for_welcome(self, limits: Limits) -> None:
         end = time.monotonic() + limits.start_seconds
         while (left := end - time.monotonic()) > 0:
-            message, _ = self.receive(left)
+            message, _ = self.receive(min(left, WELCOME_SECONDS))
             if message and message.kind == "iopub_welcome":
                 return
+            self._iopub.unsubscribe(b"")
+            self._iopub.subscribe(b"")
         raise TooLate(limits.start_seconds)
 
     def _send(self, kind: str, content: dict[str, Any], buffers: Sequence[bytes]) -> str:

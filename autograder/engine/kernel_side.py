@@ -6,6 +6,7 @@ Whatever the student's code does to this module can only change the answers, and
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -16,18 +17,25 @@ from autograder.engine.wire import TooLarge, decode_request, encode_answer
 
 
 class StudentKernel(IPythonKernel):
-    """An IPython kernel with two more kinds of message.
+    """An IPython kernel with three more kinds of message.
 
+    put_request {"names"} with the content of a file in each buffer: write them into the working directory; put_reply.
     keep_request {"name"}: remember the definition of this name as it stands now; keep_reply {"defined"}.
-    perform_request {"longest"} with one buffer: answer the request in it, preferring a kept definition to one that
-        replaced it later; perform_reply with the answer, of at most `longest` bytes, in its buffer.
+    perform_request {"longest"} with a request in each buffer: answer them in turn, preferring a kept definition to one
+        that replaced it later; perform_reply with the answers, each of at most its number of `longest` bytes.
     """
 
-    msg_types = [*IPythonKernel.msg_types, "keep_request", "perform_request"]  # noqa: RUF012 (as the base class has it)
+    msg_types = [*IPythonKernel.msg_types, "put_request", "keep_request", "perform_request"]  # noqa: RUF012 (as the base class has it)
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)  # type: ignore[no-untyped-call]
         self.kept: dict[str, Any] = {}
+
+    def put_request(self, stream: Any, identity: Any, parent: dict[str, Any]) -> None:
+        for name, data in zip(parent["content"]["names"], parent["buffers"], strict=True):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(data)
+        self._reply("put_reply", stream, identity, parent, {}, [])
 
     def keep_request(self, stream: Any, identity: Any, parent: dict[str, Any]) -> None:
         name, namespace = parent["content"]["name"], self._namespace
@@ -36,21 +44,21 @@ class StudentKernel(IPythonKernel):
         self._reply("keep_reply", stream, identity, parent, {"defined": name in namespace}, [])
 
     def perform_request(self, stream: Any, identity: Any, parent: dict[str, Any]) -> None:
-        request = decode_request(bytes(parent["buffers"][0]))
+        longest = parent["content"]["longest"]
+        answers = [self._answer(bytes(data), most) for data, most in zip(parent["buffers"], longest, strict=True)]
+        self._reply("perform_reply", stream, identity, parent, {}, answers)
+
+    def _answer(self, data: bytes, longest: int) -> bytes:
         try:
-            answer = perform(request, self._namespace | self.kept)
+            answer = perform(decode_request(data), self._namespace | self.kept)
         except KeyboardInterrupt:  # the program's own doing: the judge never interrupts a request
             answer = Answer(failure=Failure("KeyboardInterrupt", ""))
-        if (
-            self.shell is not None and self.shell.exit_now
-        ):  # by exit(): else the process would end during another request
+        if self.shell is not None and self.shell.exit_now:  # by exit(): else the process would end at another request
             os._exit(0)
-        longest = parent["content"]["longest"]
         try:
-            data = encode_answer(answer, longest)
+            return encode_answer(answer, longest)
         except TooLarge as error:
-            data = encode_answer(Answer(failure=Failure("TooLarge", str(error))), longest)
-        self._reply("perform_reply", stream, identity, parent, {}, [data])
+            return encode_answer(Answer(failure=Failure("TooLarge", str(error))), longest)
 
     @property
     def _namespace(self) -> dict[str, Any]:

@@ -30,12 +30,24 @@ class Limits:
     """How long a warm kernel may take to start."""
     interrupt_seconds: float = 2.0
     """How long a cell may take to end after an interrupt, before its kernel is killed."""
-    restarts: int = 8
+    restarts: int = 16
     """How many kernels may be started again for one submission."""
     memory_bytes: int = 4 * GIB
-    """How much memory the student's process may allocate."""
+    """How much memory the student's process may allocate; each of its processes, where it starts others."""
+    disk_bytes: int = 256 * MIB
+    """How much all files of the submission may hold; without namespaces only `file_bytes` is enforced."""
+    file_bytes: int = 128 * MIB
+    """How large one file may become."""
+    cpu_seconds: float = 600.0
+    """How many CPU seconds a process may use."""
+    processes: int = 96
+    """How many processes and threads there may be; without namespaces there is no second process at all."""
+    open_files: int = 256
+    """How many files a process may have open."""
     notebook_bytes: int = 20 * MIB
     """How large a submitted file may be."""
+    files_bytes: int = 64 * MIB
+    """How large the other files of an assignment may be together, each of which every process gets."""
     output_bytes: int = 16 * MIB
     """How much a cell may print or show before it counts as a flood."""
     messages: int = 10_000

@@ -20,7 +20,7 @@ class Outputs:
 
     What the kernel sends is a claim by the student's process: whatever is no output is left out.
 
-    `error` is what the cell raised, in one line.
+    `error` is what the cell raised, in one line, and `result` the text of its last result; None where there was none.
 
     Example: `outputs.add("stream", {"name": "stdout", "text": "1"})`, then `outputs.cells` goes into the notebook.
     """
@@ -28,10 +28,15 @@ class Outputs:
     def __init__(self, kept_bytes: int) -> None:
         self.cells: list[dict[str, Any]] = []
         self.error = ""
+        self.result: str | None = None
         self._left = kept_bytes
 
     def add(self, kind: str, content: Mapping[str, Any]) -> None:
         """Add the content of one message on the kernel's output channel, if it is an output and there is room."""
+        if kind == "execute_result":
+            self.result = _text(content)
+        elif kind == "error":
+            self.error = failure(content)
         if self._left <= 0:
             return
         before = len(self.cells)
@@ -57,7 +62,6 @@ class Outputs:
         lines = content.get("traceback")
         traceback = [self._kept(line) for line in lines] if isinstance(lines, list) else []
         self.cells.append({"output_type": "error", "ename": name, "evalue": value, "traceback": traceback})
-        self.error = f"{name}: {' '.join(value[:LONGEST_ERROR].split())}" if value else name
 
     def _data(self, kind: str, content: Mapping[str, Any]) -> None:
         data = content.get("data")
@@ -80,3 +84,19 @@ class Outputs:
         kept = readable(text[: self._left])
         self._left -= len(text)
         return kept if self._left >= 0 else f"{kept}\n… (the rest of the output was not kept)\n"
+
+
+def failure(content: Mapping[str, Any]) -> str:
+    """What a message says was raised, in one line; empty where it names nothing.
+
+    Example: `failure({"ename": "KeyError", "evalue": "'x'"})` is "KeyError: 'x'".
+    """
+    name, value = (readable(text) if isinstance(text := content.get(key), str) else "" for key in ("ename", "evalue"))
+    told = " ".join(value[:LONGEST_ERROR].split())
+    return f"{name[:LONGEST_NAME]}: {told}" if name and told else name[:LONGEST_NAME]
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    data = content.get("data")
+    text = data.get("text/plain") if isinstance(data, dict) else None
+    return readable(text[:LONGEST_ERROR]) if isinstance(text, str) else ""

@@ -4,7 +4,7 @@ It runs no student code, no tensor operation, no thread and no event loop, and i
 every fork. `python -m autograder.engine.parent DESCRIPTOR` speaks JSON over the packet socket of that number:
 
     {"fork": {…}} and the writing end of a pipe  →  {"pid", "directory"} and a descriptor of the process;
-        into the pipe goes "ready" when the kernel can be connected to, or why it could not be made
+        into the pipe goes "ready" and where its sockets are when it can be connected to, or why it could not be made
     {"interrupt": pid}                           →  {} once the process group has been sent SIGINT
     {"end": pid}                                 →  {"cpu_seconds"} once it and all that it started are gone
 """
@@ -118,7 +118,7 @@ def serve(control: socket.socket, base: Path) -> None:
 
 def _fork(order: dict[str, Any], ready: int, directory: Path) -> int:
     check_fit()
-    (directory / "work").mkdir(parents=True)
+    directory.mkdir(mode=0o700)
     parent = os.getpid()
     if pid := os.fork():
         return pid
@@ -139,13 +139,15 @@ def _become_kernel(order: dict[str, Any], ready: int, directory: Path, parent: i
     os.dup2(ready, 3)  # a copy is inherited by what follows; every other descriptor is closed
     os.closerange(4, os.sysconf("SC_OPEN_MAX"))
     ready = 3
-    os.chdir(directory / "work")
-    os.environ |= {"HOME": str(directory / "work"), "IPYTHONDIR": str(directory / "ipython"), **order["environment"]}
-    sandbox.enter(directory, order["memory_bytes"])
+    place = sandbox.enter(sandbox.Policy.from_json(order["policy"]), directory)
+    os.chdir(place.home)
+    os.environ |= {"HOME": str(place.home), "TMPDIR": str(place.temporary), **order["environment"]}
+    os.environ["IPYTHONDIR"] = str(place.directory / "ipython")
+    tempfile.tempdir = None  # chosen before, for the parent
     for module, seed in (("random", "seed"), ("numpy.random", "seed"), ("torch", "manual_seed")):
         getattr(sys.modules[module], seed)(order["seed"])
-    application = _application(directory, order["key"])
-    os.write(ready, b"ready")
+    application = _application(place.directory, order["key"])
+    os.write(ready, f"ready {place.outside}".encode())
     os.close(ready)
     application.start()
 
@@ -214,6 +216,7 @@ def _own_directory() -> tuple[Path, int]:
     if len(str(directory)) > LONGEST_DIRECTORY:
         directory.rmdir()
         raise Unfit(f"the address of a socket in {directory} would be too long; set TMPDIR to a shorter path")
+    directory.chmod(0o711)  # so that a kernel with a user of its own gets to its directory, and to no other
     lock = os.open(directory / "lock", os.O_CREAT | os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return directory, lock

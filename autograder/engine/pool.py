@@ -61,7 +61,7 @@ def _graded(waiting: deque[Job], given_up: deque[Job], workers: int) -> Iterator
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    running[pool.submit(_work, waiting[0])] = waiting[0]
+                    running[pool.submit(work, waiting[0])] = waiting[0]
                     waiting.popleft()
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running[done], done.result()
@@ -86,8 +86,11 @@ def _start_worker(coordinator: int) -> None:
     torch.set_num_threads(1)
 
 
-def _work(job: Job) -> Graded:
-    """Grade in this worker, with its warm parent; with a new one where that has died."""
+def work(job: Job) -> Graded:
+    """Grade in this process, with its warm parent; with a new one where that has died.
+
+    A submission that takes much longer than it may ends the process.
+    """
     global _parent
     signal.alarm(int(job.limits.submission_seconds) + OVERTIME_SECONDS)  # unless it is turned off, it ends the worker
     try:

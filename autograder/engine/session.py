@@ -8,7 +8,8 @@ answers the checks holds the state after all cells, but each exercise's definiti
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograder.checks.request import Answer, Request
@@ -16,7 +17,7 @@ from autograder.checks.subject import Answerer, ProgramGone
 from autograder.engine.align import Step
 from autograder.engine.kernel import CellRun, Died, Kernel, KernelLost
 from autograder.engine.limits import Limits, limits_in
-from autograder.engine.warm import WarmParent
+from autograder.engine.warm import ParentGone, WarmParent
 from autograder.engine.wire import Malformed, decode_answer, encode_request
 
 
@@ -25,10 +26,11 @@ class Exhausted(Exception):
 
 
 class Session:
-    """Runs the steps of a plan. `outputs` are those of each step that ran, by its index.
+    """Runs the steps of a plan, with `files` in the working directory. `outputs` are those of each step that ran.
 
-    `trouble` says of an exercise why it cannot be checked; `notes` are sentences for the instructor. `disturbed` says
-    that the process ended during the last exercise after it had answered for others, whose doing it may have been.
+    `tests` are how the test cells ended, by name; `trouble` says of an exercise why it cannot be checked; `notes` are
+    sentences for the instructor, `log` is what happened when. `disturbed` says that the process ended during the last
+    exercise after it had answered for others, whose doing it may have been.
 
     Example:
         session = Session(parent, plan.steps, Limits(), seed=7, device="cpu")
@@ -37,9 +39,20 @@ class Session:
         session.close()
     """
 
-    def __init__(self, parent: WarmParent, steps: Sequence[Step], limits: Limits, *, seed: int, device: str) -> None:
+    def __init__(
+        self,
+        parent: WarmParent,
+        steps: Sequence[Step],
+        limits: Limits,
+        *,
+        seed: int,
+        device: str,
+        files: Mapping[str, bytes] = {},
+    ) -> None:
         self._parent, self._steps, self._limits, self._seed, self._device = parent, steps, limits, seed, device
-        self._end = time.monotonic() + limits.submission_seconds
+        self._files = files
+        self._start = time.monotonic()
+        self._end = self._start + limits.submission_seconds
         self._kernel: Kernel | None = None
         self._kernels = 0
         self._ran: list[int] = []
@@ -48,7 +61,9 @@ class Session:
         self.cpu_seconds = 0.0
         self.outputs: dict[int, list[dict[str, Any]]] = {}
         self.trouble: dict[str, str] = {}
+        self.tests: dict[str, CellRun] = {}
         self.notes: list[str] = []
+        self.log: list[str] = []
 
     def run(self) -> None:
         """Run every cell that the plan wants to run."""
@@ -60,19 +75,42 @@ class Session:
             except Exhausted as reason:
                 self._left_out(place, f"did not run: {reason}")
 
-    def answerer(self, exercise: str) -> Answerer:
-        """What answers the requests of the checks of an exercise. Raises ProgramGone where it no longer can."""
+    def answerer(self, exercise: str, script: Sequence[Request] = ()) -> Answerer:
+        """What answers the requests of the checks of an exercise. Raises ProgramGone where it no longer can.
+
+        script: the requests that a right program meets. They are sent in one message, since each message costs a
+        millisecond; where the program does not survive them they are asked one by one, to see which it was.
+        """
         self.disturbed = False
         own = next((step for step in self._steps if step.role == "answer" and step.name == exercise), None)
         limits = self._own_limits(own) if own else self._limits
+        known: dict[bytes, deque[Answer]] = defaultdict(deque)
+
+        def ask(requests: Sequence[Request], encoded: Sequence[bytes]) -> list[Answer]:
+            kernel = self._ready()
+            self._asked.add(exercise)
+            longest = [kernel.longest_reply(data, limits) for data in encoded]
+            replies = kernel.ask(encoded, longest, self._timed(limits))
+            return [decode_answer(*answer) for answer in zip(replies, requests, longest, strict=True)]
+
+        def ask_ahead() -> None:
+            encoded = [encode_request(request) for request in script]
+            try:
+                answers = ask(script, encoded)
+            except (KernelLost, Malformed):
+                self._drop()
+                return
+            for data, answer in zip(encoded, answers, strict=True):
+                known[data].append(answer)
 
         def answer(request: Request) -> Answer:
+            nonlocal script
+            data = encode_request(request)
             try:
-                kernel = self._ready()
-                self._asked.add(exercise)
-                data = encode_request(request)
-                longest = kernel.longest_reply(data, limits)
-                return decode_answer(kernel.ask(data, longest, self._timed(limits)), request, longest)
+                if script:
+                    ask_ahead()
+                    script = ()
+                return known[data].popleft() if known[data] else ask([request], [data])[0]
             except KernelLost as error:
                 self.disturbed = isinstance(error, Died) and bool(self._asked - {exercise})
                 self._drop()
@@ -84,6 +122,10 @@ class Session:
                 raise ProgramGone(str(error)) from None
 
         return answer
+
+    def event(self, text: str) -> None:
+        """Add a line to the log."""
+        self.log.append(f"{time.monotonic() - self._start:9.3f} s  {text}")
 
     def close(self) -> None:
         """End the process, and add up its CPU seconds."""
@@ -103,7 +145,10 @@ class Session:
             self._left_out(place, f"did not end within {self._own_limits(step).cell_seconds:g} seconds")
             return
         self._ran.append(place)
-        if run.error:
+        self.event(f"{step} {f'raised {run.error}' if run.error else 'ran'}")
+        if step.role == "test":
+            self.tests[step.name] = run
+        elif run.error:
             self.notes.append(f"{step} raised {run.error}")
 
     def _execute(self, kernel: Kernel, place: int) -> CellRun:
@@ -123,6 +168,7 @@ class Session:
             self._kernels += 1
             self._timed(self._limits)
             self._kernel = Kernel(self._parent, self._limits, seed=self._seed, device=self._device)
+            self._prepare(self._kernel)
             for place in list(self._ran):
                 try:
                     run = self._execute(self._kernel, place)
@@ -134,9 +180,20 @@ class Session:
                     self._forget(place, "did not end")
         return self._kernel
 
+    def _prepare(self, kernel: Kernel) -> None:
+        """Put the files in place, before anything of the student runs. Raises ParentGone."""
+        try:
+            if self._files:
+                kernel.put(self._files, self._limits)
+        except KernelLost as error:
+            self._drop()
+            raise ParentGone(f"a kernel did not take the files of the assignment: it {error}") from None
+        self.event(f"process {self._kernels} started")
+
     def _drop(self) -> None:
         if self._kernel is not None:
             self.cpu_seconds += self._kernel.close()
+            self.event(f"process {self._kernels} ended")
             self._kernel = None
             self._asked = set()
 
@@ -147,7 +204,8 @@ class Session:
     def _left_out(self, place: int, reason: str) -> None:
         step = self._steps[place]
         self.notes.append(f"{step} {reason}.")
-        if step.role == "answer":
+        self.event(self.notes[-1])
+        if step.role in ("answer", "test"):
             self.trouble[step.name] = f"It was not checked: its cell {reason}."
 
     def _own_limits(self, step: Step) -> Limits:

@@ -20,7 +20,8 @@ class Verdict:
     `status` is "graded" (each exercise has its points, whatever happened inside), "rejected" (the file is not a
     notebook that can be read; `notes` says why), "missing" (nothing was handed in) or "failed" (the grader itself
     failed; no points are recorded). `submission` is the SHA-256 of the file. `tier` names the sandbox. Seconds are of
-    the whole submission. `notes` are sentences for the instructor: repairs, cells that failed, cells that did not run.
+    the whole submission. `notes` are sentences for the instructor: repairs, cells that failed, cells that did not run;
+    the first `repaired` of them are on repairs.
     """
 
     assignment: str
@@ -35,6 +36,7 @@ class Verdict:
     cpu_seconds: float
     exercises: list[ExerciseResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    repaired: int = 0
 
     @property
     def points(self) -> float:

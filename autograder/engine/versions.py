@@ -34,7 +34,7 @@ def _digest(unit: str) -> str:
 
 
 def _files(unit: str) -> Iterator[Traversable]:
-    for folder in ("autograder.checks", "autograder.engine"):
+    for folder in ("autograder.checks", "autograder.engine", "autograder.engine.sandbox"):
         yield from sorted((f for f in files(folder).iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
     for folder in ("autograder.bank", "solutions", "solutions.variants", "solutions.misconceptions"):
         if (file := files(folder).joinpath(f"{unit}.py")).is_file():

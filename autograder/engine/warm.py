@@ -11,11 +11,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from autograder.engine import sandbox
+from autograder.engine.limits import Limits
 from autograder.engine.parent import PASSED_ON, SETTINGS
+from autograder.engine.sandbox import Layer, Policy, tier_of
 
 START_SECONDS = 120.0
 """A first start on a slow disk reads a gigabyte of libraries."""
@@ -28,21 +31,27 @@ class ParentGone(RuntimeError):
 
 @dataclass(frozen=True)
 class Fork:
-    """A forked kernel. `handle` is a descriptor of its process, readable once that has ended; its holder closes it."""
+    """A forked kernel. `handle` is a descriptor of its process, readable once that has ended; its holder closes it.
+
+    `directory` is its own on this machine's disk, `sockets` where its sockets are, perhaps on a disk that only it sees.
+    """
 
     pid: int
     handle: int
     directory: Path
+    sockets: Path
     key: str
 
 
 class WarmParent:
     """A process that has imported what notebooks need, to fork kernels from, one at a time.
 
-    Example: `with WarmParent() as parent: fork = parent.fork(seed=7, memory_bytes=2**32, seconds=20)`
+    Example: `with WarmParent() as parent: fork = parent.fork(seed=7, limits=Limits())`
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layers: tuple[Layer, ...] | None = None) -> None:
+        """`layers` are the walls around its kernels, by default all that hold on this machine."""
+        self.layers = sandbox.layers() if layers is None else layers
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | SETTINGS
         command = [sys.executable, "-P", "-m", "autograder.engine.parent", str(theirs.fileno())]
@@ -57,19 +66,25 @@ class WarmParent:
         self._ready = False
 
     @property
+    def tier(self) -> str:
+        """The name of the walls around its kernels."""
+        return tier_of(self.layers)
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
-    def fork(self, *, seed: int, memory_bytes: int, seconds: float, environment: Mapping[str, str] = {}) -> Fork:
-        """A new kernel, its sockets bound within `seconds`. Raises ParentGone."""
+    def fork(self, *, seed: int, limits: Limits, gpu: bool = False, environment: Mapping[str, str] = {}) -> Fork:
+        """A new kernel behind its walls, its sockets bound within `limits.start_seconds`. Raises ParentGone."""
         self._wait_until_ready()
         key = secrets.token_hex(16)
-        order = {"key": key, "seed": seed, "memory_bytes": memory_bytes, "environment": dict(environment)}
+        policy = asdict(Policy(self.layers, limits, gpu=gpu))
+        order = {"key": key, "seed": seed, "policy": policy, "environment": dict(environment)}
         reading, writing = os.pipe()
         try:
             reply, handles = self._order({"fork": order}, writing)
-            fork = Fork(reply["pid"], handles[0], Path(reply["directory"]), key)
-            self._wait_until_bound(fork, reading, seconds)
+            fork = Fork(reply["pid"], handles[0], Path(reply["directory"]), Path(), key)
+            fork = replace(fork, sockets=self._wait_until_bound(fork, reading, limits.start_seconds))
         finally:
             os.close(reading)
         return fork
@@ -108,13 +123,15 @@ class WarmParent:
             raise ParentGone(f"the warm parent refuses to fork: {hello['unfit']}")
         self._ready = True
 
-    def _wait_until_bound(self, fork: Fork, reading: int, seconds: float) -> None:
-        told = b"nothing"
+    def _wait_until_bound(self, fork: Fork, reading: int, seconds: float) -> Path:
+        told = "nothing"
         if select.select([reading], [], [], seconds)[0]:
-            told = os.read(reading, 4096)
-        if told != b"ready":
+            told = os.read(reading, 4096).decode(errors="replace")
+        word, _, directory = told.partition(" ")
+        if word != "ready":
             self.end(fork)
-            raise ParentGone(f"a kernel did not start within {seconds:g} seconds: {told.decode(errors='replace')}")
+            raise ParentGone(f"a kernel did not start within {seconds:g} seconds: {told}")
+        return Path(directory)
 
     def _order(self, order: dict[str, Any], *descriptors: int) -> tuple[dict[str, Any], list[int]]:
         """What the parent answers to an order, with which `descriptors` are handed over. Raises ParentGone."""

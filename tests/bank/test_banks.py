@@ -70,6 +70,14 @@ def test_a_program_that_returns_its_first_argument_earns_next_to_nothing(unit: s
 
 
 @pytest.mark.parametrize(("unit", "exercise"), EXERCISES)
+def test_a_program_that_refuses_everything_earns_nothing(unit: str, exercise: str) -> None:
+    def refuse(*arguments: object, **keywords: object) -> None:
+        raise ValueError(f"no: {arguments} {keywords}")
+
+    assert load_bank(unit).grade(exercise, local({exercise: refuse}), SEED).points == 0
+
+
+@pytest.mark.parametrize(("unit", "exercise"), EXERCISES)
 def test_an_exercise_has_two_variants_and_five_misconceptions(unit: str, exercise: str) -> None:
     kinds = [program.kind for program in load_bank(unit).programs if program.exercise == exercise]
     assert kinds.count("variant") >= 2

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from autograder.cli import app
 from autograder.course.course import Course
+from autograder.engine.sandbox import LAYERS, describe
 from tests.course.small import ASSIGNMENT, ATTENTION, small_cells, stub, write_course, write_notebook
 
 COMMANDS = ("release", "solve", "class", "grade", "feedback", "report", "validate", "doctor", "demo")
@@ -118,13 +119,29 @@ def test_wrong_material_is_one_line_and_exit_code_one(tmp_path: Path) -> None:
 def test_the_doctor_names_what_is_wrong_and_the_remedy(course: Course, tmp_path: Path) -> None:
     well = run("doctor", "--json", "--course", str(course.directory))
     findings = {finding["subject"]: finding for finding in json.loads(well.stdout)}
-    assert findings.keys() == {"python", "packages", "versions", "kernel", "gpu", "sandbox", "disk", "course"}
+    walls = {f"sandbox: {layer}" for layer in LAYERS}
+    assert findings.keys() == {"python", "packages", "versions", "kernel", "gpu", "sandbox", "disk", "course"} | walls
     assert all(set(finding) == {"subject", "level", "found", "remedy"} for finding in findings.values())
     assert findings["course"]["level"] == findings["kernel"]["level"] == "ok"
     ill = run("doctor", "--course", str(tmp_path / "nowhere"))
     assert ill.exit_code == 1
     assert "✗ course: " in ill.stdout
     assert "nowhere is not a directory" in ill.stdout
+
+
+def test_nothing_is_graded_where_the_sandbox_does_not_hold(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_notebook(course.submitted(ASSIGNMENT, "ada"), small_cells())
+    monkeypatch.setenv("LOOKBACK_LAYERS", "rlimits")
+    describe.cache_clear()
+    try:
+        refused = run("grade", ASSIGNMENT, "--course", str(course.directory))
+        assert refused.exit_code == 2
+        assert "the sandbox here is only “rlimits”" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        allowed = run("grade", ASSIGNMENT, "--unsafe", "--json", "--course", str(course.directory))
+        assert [verdict["tier"] for verdict in json.loads(allowed.stdout)] == ["rlimits"]
+    finally:
+        describe.cache_clear()
 
 
 def test_the_demonstration_replaces_nothing_but_an_earlier_one(course: Course, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from autograder.course.course import Course
 from autograder.course.grade import grade, jobs
 from autograder.course.notebook import fill, write
 from autograder.course.release import students_version
-from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of
+from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of, with_defaults
 
 pytestmark = pytest.mark.slow
 SEED = 3
@@ -124,7 +124,7 @@ def test_plain_nbgrader_gives_the_same_points(recorded_course: Course, tmp_path:
     """`nbgrader autograde` with its default preprocessors, on the honest part of a class."""
     course = recorded_course
     make_class(course, ASSIGNMENT, 5, SEED)
-    other = Course(shutil.copytree(course.directory, tmp_path / "plain"))
+    other = Course(with_defaults(shutil.copytree(course.directory, tmp_path / "plain")))
     assert run(course, "grade", "--seed", str(SEED)).exit_code == 0
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", "autograde", ASSIGNMENT],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.engine.align import Plan, Step, align, exercises_of
+from autograder.engine.align import Plan, Step, align, checks_of, exercises_of
 from autograder.engine.limits import MIB
 from autograder.engine.names import defined_names
 from autograder.engine.notebook import Notebook, read_notebook
@@ -42,7 +42,7 @@ def test_an_honest_submission_runs_the_given_imports_and_the_answers_only(tmp_pa
     found = plan(tmp_path, source, cells)
     assert running(found) == [cells[1]["source"], cells[2]["source"], cells[5]["source"]]
     assert (found.notes, found.missing) == ([NOT_RUN], [])
-    assert exercises_of(source) == [FIRST, SECOND]
+    assert list(exercises_of(source)) == checks_of(source) == [FIRST, SECOND]
 
 
 def test_trusted_cells_and_metadata_come_from_the_source(tmp_path: Path, source: Notebook) -> None:

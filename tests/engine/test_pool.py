@@ -13,6 +13,7 @@ from autograder.engine.journal import Journal
 from autograder.engine.limits import Limits
 from autograder.engine.parent import DIRECTORIES
 from autograder.engine.pool import grade_class
+from autograder.engine.sandbox.probe import ASKED
 from tests.engine.conftest import LIMITS
 from tests.engine.notebooks import submitted, written
 
@@ -43,7 +44,10 @@ def is_ours(process: psutil.Process, own_tmpdir: Path) -> bool:
     return "autograder.engine.parent" in (about["cmdline"] or ()) and about["environ"].get("TMPDIR") == str(own_tmpdir)
 
 
-def test_a_submission_that_kills_its_worker_fails_alone(tmp_path: Path, source: Path, own_tmpdir: Path) -> None:
+def test_a_submission_that_kills_its_worker_fails_alone(
+    tmp_path: Path, source: Path, own_tmpdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ASKED, "rlimits")  # behind the other walls it could not
     class_ = jobs(tmp_path, source, {"ada": None, "eve": KILL_THE_WORKER, "bob": None, "cy": "x =", "dan": None})
     class_.append(Job("04_attention", "fay", source, None, seed=7))
     found = {graded.verdict.student: graded.verdict for graded in grade_class(class_, workers=2)}

@@ -51,7 +51,7 @@ def test_it_refuses_an_environment_with_more_than_it_needs(tmp_path: Path) -> No
 def test_the_refusal_reaches_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.engine.warm.SETTINGS", {"AWS_SECRET": "x"})
     with WarmParent() as parent, pytest.raises(ParentGone, match="refuses to fork: its environment holds AWS_SECRET"):
-        parent.fork(seed=1, memory_bytes=2**32, seconds=20)
+        parent.fork(seed=1, limits=Limits())
 
 
 OWNER = """
@@ -82,7 +82,7 @@ def test_a_kernel_dies_with_its_parent_and_the_next_parent_tidies_up(own_tmpdir:
     assert _gone(parent, kernel)
     assert directory.exists()
     with WarmParent() as next_parent:
-        fork = next_parent.fork(seed=1, memory_bytes=Limits().memory_bytes, seconds=20)
+        fork = next_parent.fork(seed=1, limits=Limits())
         assert fork.directory.exists()
         assert not directory.exists()
         next_parent.end(fork)
@@ -94,7 +94,7 @@ def test_a_parent_that_is_gone_is_the_graders_failure() -> None:
     with WarmParent() as parent:
         os.kill(parent.pid, signal.SIGKILL)
         with pytest.raises(ParentGone, match="did not start"):
-            parent.fork(seed=1, memory_bytes=2**32, seconds=20)
+            parent.fork(seed=1, limits=Limits())
 
 
 def test_a_long_path_for_temporary_files_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
