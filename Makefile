@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check lectures lint
+.PHONY: demo test check lectures lint bench
 .DELETE_ON_ERROR:
 
 demo: .venv/instructor # the whole course in small: release, a class of 12, grades, feedback, report
@@ -18,6 +18,9 @@ check: lint # the fast part, in under three minutes
 lectures: .venv/dev # run every lecture and compare it with its stored outputs
 	$(bin)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with lectures/nbval_sanitize.cfg \
 		--nbval-cell-timeout 120 lectures
+
+bench: .venv/dev # grading against nbgrader's own, on one class; STUDENTS=30
+	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)
 
 lint: .venv/dev # style and types
 	$(bin)/ruff check
