@@ -42,13 +42,6 @@ class Draw:
         """Integers from `low` up to and without `high`, int64."""
         return torch.randint(low, high, shape, generator=self._generator)
 
-    def permutation(self, length: int) -> Tensor:
-        """A permutation of `length` places, never the identity when there are two or more."""
-        while True:
-            found = torch.randperm(length, generator=self._generator)
-            if length < 2 or not torch.equal(found, torch.arange(length)):
-                return found
-
     def allowed(self, *shape: int) -> Tensor:
         """A boolean mask; each row (the last axis, three or more wide) allows two places or more, and forbids one or
         more. It is not the same for all along the first axis.

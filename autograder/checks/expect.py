@@ -41,14 +41,6 @@ class Expectation:
                 f"{self.what} to sum to 1 along axis {dim}", f"sums from {sums.min():.4g} to {sums.max():.4g}"
             )
 
-    def finite(self) -> None:
-        """No NaN and no infinity."""
-        tensor = self.tensor()
-        if not bool(tensor.isfinite().all()):
-            raise CheckFailed(
-                f"finite numbers in {self.what}", f"{int((~tensor.isfinite()).sum())} that are NaN or infinite"
-            )
-
     def number(self) -> float:
         """The value as a number; a tensor without axes counts as one."""
         value = self.value.item() if isinstance(self.value, Tensor) and self.value.dim() == 0 else self.value

@@ -116,10 +116,6 @@ class Subject:
         if not all(str(number) in answer.failure.message for number in mentions):
             raise CheckFailed(expected, f"{error} with the message {answer.failure.message!r}")
 
-    def refuses_to_build(self, mentions: tuple[int, ...] = (), **construct: Value) -> None:
-        """These constructor arguments raise ValueError, with the numbers that explain it."""
-        self._with(replace(self._request, construct=construct, method="state_dict")).refuses(mentions=mentions)
-
     def has_the_parameters(self, **construct: Value) -> None:
         """The module's parameters and buffers have the reference's names and shapes."""
         request = replace(self._request, construct=construct, method="state_dict")

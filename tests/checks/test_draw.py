@@ -27,13 +27,6 @@ def test_every_row_of_a_mask_allows_two_and_forbids_and_not_all_are_the_same(see
     assert (mask != mask[:1]).any()
 
 
-@given(seeds, st.integers(2, 6))
-def test_a_permutation_moves_something(seed: int, length: int) -> None:
-    permutation = Draw(seed).permutation(length)
-    assert sorted(permutation.tolist()) == list(range(length))
-    assert permutation.tolist() != list(range(length))
-
-
 @given(seeds)
 def test_draws_depend_on_the_seed_and_on_the_names_and_on_nothing_else(seed: int) -> None:
     torch.manual_seed(0)
