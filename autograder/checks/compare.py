@@ -64,7 +64,8 @@ def same_answer(one: Answer, other: Answer) -> bool:
     """Whether two programs answered alike: the same numbers, gradients and changes, or the same error."""
     if one.failure or other.failure:
         return one.failure == other.failure
-    return one.changed == other.changed and difference(_contents(one), _contents(other)) is None
+    alike = one.changed == other.changed and one.calls == other.calls
+    return alike and difference(_contents(one), _contents(other)) is None
 
 
 def _contents(answer: Answer) -> Value:

@@ -13,7 +13,8 @@ from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Value
+from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
+from autograder.checks.supplied import Counted
 
 LONGEST_MESSAGE = 500
 
@@ -48,7 +49,8 @@ def _perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
     output = getattr(target, request.method)(*arguments) if request.construct is not None else target(*arguments)
     gradients = _gradients(output, arguments, target, request.upstream) if request.upstream is not None else ((), {})
     changed = () if request.elsewhere else _changed(arguments, request.arguments)
-    return Answer(_outgoing(output), None, changed, *gradients)
+    calls = tuple(argument.calls for argument in arguments if isinstance(argument, Counted))
+    return Answer(_outgoing(output), None, changed, *gradients, calls)
 
 
 def _module(definition: Callable[..., Any], request: Request, device: str) -> Any:
@@ -104,6 +106,8 @@ def _incoming(value: Value, device: str) -> Any:
         return value.clone() if device == "cpu" else torch.empty(value.shape, dtype=value.dtype, device=device)
     if isinstance(value, Seeded):
         return torch.Generator().manual_seed(value.seed)
+    if isinstance(value, Supplied):
+        return Counted(Supplied(value.name, {name: _incoming(t, device) for name, t in value.tensors.items()}))
     if isinstance(value, tuple | list):
         return type(value)(_incoming(item, device) for item in value)
     if isinstance(value, dict):

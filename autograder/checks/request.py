@@ -21,6 +21,14 @@ class Seeded:
 
 
 @dataclass(frozen=True)
+class Supplied:
+    """Stands for a function that the program is given to call: the one of this name in `checks.supplied`."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
 class Opaque:
     """Stands for a returned object that is no tensor, number, text or collection of these."""
 
@@ -37,7 +45,7 @@ class Abstract:
 
 
 Value: TypeAlias = (
-    "Tensor | Seeded | Opaque | Abstract | bool | int | float | str"
+    "Tensor | Seeded | Supplied | Opaque | Abstract | bool | int | float | str"
     " | tuple[Value, ...] | list[Value] | dict[str, Value] | None"
 )
 
@@ -80,6 +88,7 @@ class Answer:
 
     changed: positions of the arguments that are no longer bit for bit what was sent.
     argument_gradients: one per argument, None where the argument has none.
+    calls: how often each supplied function among the arguments was called.
     """
 
     output: Value = None
@@ -87,3 +96,4 @@ class Answer:
     changed: tuple[int, ...] = ()
     argument_gradients: tuple[Tensor | None, ...] = ()
     parameter_gradients: Mapping[str, Tensor | None] = field(default_factory=dict)
+    calls: tuple[int, ...] = ()

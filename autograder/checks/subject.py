@@ -12,7 +12,7 @@ from torch import Tensor
 from autograder.checks.compare import CheckFailed, describe, difference
 from autograder.checks.draw import Draw
 from autograder.checks.perform import DeviceMismatch, perform, tensors
-from autograder.checks.request import Abstract, Answer, Failure, Request, Value
+from autograder.checks.request import Abstract, Answer, Failure, Request, Supplied, Value
 
 Answerer: TypeAlias = Callable[[Request], Answer]
 """Answers requests: a function in this process, or a kernel behind a sandbox."""
@@ -58,6 +58,12 @@ class Subject:
     def __call__(self, *arguments: Value) -> Value:
         """What the program returns."""
         return self._output(self._ask(self._asking(arguments)))
+
+    def calls(self, *arguments: Value) -> int:
+        """How often the program calls the functions that it is given among these arguments."""
+        answer = self._ask(self._asking(arguments))
+        self._output(answer)
+        return sum(answer.calls)
 
     def expected(self, *arguments: Value) -> Value:
         """What the reference returns."""
@@ -174,6 +180,11 @@ def _gradient(came: Any, key: int | str, expected: Tensor | None, what: str) -> 
 
 
 def _single(value: Any) -> Any:
+    """The value with every float64 as float32."""
+    if isinstance(value, Supplied):
+        return Supplied(value.name, {name: _single(tensor) for name, tensor in value.tensors.items()})
+    if isinstance(value, tuple | list):
+        return type(value)(_single(item) for item in value)
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 

@@ -2,7 +2,8 @@
 
 A message is a safetensors file whose metadata hold one JSON tree. In the tree null, true, 1 and "a" stand for
 themselves; everything else is an object with one tag: {"tensor": "0"}, {"tuple": […]}, {"list": […]}, {"dict": {…}},
-{"float": "3ff0000000000000"} (its bits), {"seeded": 7}, {"opaque": "Tree"}, {"abstract": [[2], "torch.int64", "meta"]}.
+{"float": "3ff0000000000000"} (its bits), {"seeded": 7}, {"supplied": ["automaton", {…}]}, {"opaque": "Tree"},
+{"abstract": [[2], "torch.int64", "meta"]}.
 
 An answer is hostile input: `decode_answer` raises Malformed for anything but an answer that a program could give.
 """
@@ -21,7 +22,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from autograder.checks.perform import LONGEST_MESSAGE
-from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Value
+from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
 
 HEADER_BYTES = 2**20
 """Room for the names of a large module's parameters and for a list of some ten thousand numbers; a header of ordinary
@@ -70,6 +71,7 @@ def encode_answer(answer: Answer, longest: int) -> bytes:
             "changed": writer.tree(answer.changed),
             "argument_gradients": writer.tree(tuple(map(_dense, answer.argument_gradients))),
             "parameter_gradients": writer.tree({name: _dense(g) for name, g in answer.parameter_gradients.items()}),
+            "calls": writer.tree(answer.calls),
         }
     )
     if len(data) > longest:
@@ -80,7 +82,7 @@ def encode_answer(answer: Answer, longest: int) -> bytes:
 def decode_answer(data: bytes, request: Request, longest: int) -> Answer:
     """The answer to `request` in `data`. Raises Malformed, and nothing else, whatever the bytes are."""
     reader, tree = _open(data, longest, {field.name for field in fields(Answer)})
-    failure, changed = reader.value(tree["failure"]), reader.value(tree["changed"])
+    failure, changed, calls = (reader.value(tree[name]) for name in ("failure", "changed", "calls"))
     arguments, parameters = reader.value(tree["argument_gradients"]), reader.value(tree["parameter_gradients"])
     places = len(request.arguments)
     if failure is not None:
@@ -97,7 +99,10 @@ def decode_answer(data: bytes, request: Request, longest: int) -> Answer:
         _refuse("gradients of other arguments than were sent")
     if type(parameters) is not dict or not all(g is None or type(g) is Tensor for g in parameters.values()):
         _refuse("gradients of parameters that are no tensors")
-    return Answer(reader.value(tree["output"]), failure, changed, arguments, parameters)  # type: ignore[arg-type]
+    functions = sum(isinstance(argument, Supplied) for argument in request.arguments) if failure is None else 0
+    if type(calls) is not tuple or len(calls) != functions or not all(type(n) is int and n >= 0 for n in calls):
+        _refuse("calls of other functions than were supplied")
+    return Answer(reader.value(tree["output"]), failure, changed, arguments, parameters, calls)  # type: ignore[arg-type]
 
 
 def readable(text: str) -> str:
@@ -128,6 +133,8 @@ class _Writer:
             return {"dict": {key: self.tree(item, depth + 1) for key, item in value.items()}}
         if isinstance(value, Seeded):
             return {"seeded": value.seed}
+        if isinstance(value, Supplied):
+            return {"supplied": [value.name, {name: self.tree(t) for name, t in value.tensors.items()}]}
         if isinstance(value, Abstract):
             return {"abstract": [list(value.shape), value.dtype, value.device]}
         return {"opaque": value.type_name[:LONGEST_NAME]}
@@ -178,12 +185,18 @@ class _Reader:
                 return {readable(key): self.value(item, depth + 1) for key, item in body.items()}
             case "seeded", int() if type(body) is int and 0 <= body < WIDEST_INTEGER:
                 return Seeded(body)
+            case "supplied", [str() as name, dict() as given]:
+                return Supplied(name, {key: self._number(item) for key, item in given.items()})
             case "opaque", str() if len(body) <= LONGEST_NAME:
                 return Opaque(readable(body))
             case "abstract", [list() as shape, str() as dtype, str() as device]:
                 if len(shape) <= DEEPEST and all(type(size) is int and 0 <= size < WIDEST_INTEGER for size in shape):
                     return Abstract(tuple(shape), readable(dtype[:LONGEST_NAME]), readable(device[:LONGEST_NAME]))
         return _refuse(f"a value with the tag {readable(tag)[:LONGEST_NAME]!r} that it cannot have")
+
+    def _number(self, tree: Any) -> Tensor:
+        value = self.value(tree)
+        return value if isinstance(value, Tensor) else _refuse("a supplied function without its numbers")
 
 
 def _open(data: bytes, longest: int, names: set[str]) -> tuple[_Reader, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from autograder.checks.perform import perform
-from autograder.checks.request import Abstract, Answer, Opaque, Request, Seeded, Value
+from autograder.checks.request import Abstract, Answer, Opaque, Request, Seeded, Supplied, Value
 
 
 def ask(program: object, *arguments: Value, **settings: object) -> Answer:
@@ -159,3 +161,43 @@ def test_a_generator_is_made_from_its_seed_and_the_global_stream_is_left_alone()
     assert isinstance(second, Tensor)
     assert not torch.equal(first, second)
     assert torch.equal(torch.rand(3), expected)
+
+
+def walk(step: Any, token: Tensor, state: Tensor, *, steps: int = 3) -> Tensor:
+    for _ in range(steps):
+        logits, state = step(token, state)
+        token = logits.argmax(-1)
+    return token
+
+
+def test_a_supplied_function_is_called_with_what_the_program_passes_and_its_calls_are_counted() -> None:
+    logits = torch.eye(3).roll(1, dims=1).expand(2, 3, 3)  # from either state the next token is the following one
+    step = Supplied("automaton", {"logits": logits, "successor": torch.zeros(2, 3, dtype=torch.int64)})
+    answer = ask(walk, step, torch.tensor([0, 1]), torch.tensor([1, 1]))
+    assert torch.equal(cast(Tensor, answer.output), torch.tensor([0, 1]))
+    assert answer.calls == (3,)
+
+
+def test_a_program_cannot_change_the_numbers_of_a_supplied_function_for_the_next_request() -> None:
+    step = Supplied(
+        "recurrent",
+        {name: torch.ones(2, 2) for name in ("weight_ih", "weight_hh", "weight_out")} | {"bias": torch.ones(2)},
+    )
+
+    def vandal(step: Any) -> float:
+        for tensor in step._tensors.values():
+            tensor.zero_()
+        return 0.0
+
+    before = ask(lambda step: step(torch.ones(1, 2), torch.ones(1, 2))[0], step).output
+    ask(vandal, step)
+    after = ask(lambda step: step(torch.ones(1, 2), torch.ones(1, 2))[0], step).output
+    assert torch.equal(cast(Tensor, before), cast(Tensor, after))
+
+
+def test_a_supplied_function_works_on_the_stand_ins_of_another_device() -> None:
+    step = Supplied("automaton", {"logits": torch.ones(2, 3, 3), "successor": torch.zeros(2, 3, dtype=torch.int64)})
+    answer = ask(
+        lambda step, token: step(token, torch.zeros_like(token))[0], step, torch.tensor([0, 1]), elsewhere=True
+    )
+    assert answer.output == Abstract((2, 3), "torch.float32", "meta")

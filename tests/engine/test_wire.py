@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import Tensor
 
-from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Value
+from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
 from autograder.engine.limits import MIB
 from autograder.engine.wire import (
     HEADER_BYTES,
@@ -56,6 +56,7 @@ scalars = st.one_of(
         Abstract, st.lists(st.integers(0, 2**62), max_size=4).map(tuple), st.text(max_size=9), st.text(max_size=9)
     ),
 )
+supplied = st.builds(Supplied, st.text(max_size=9), st.dictionaries(st.text(max_size=5), tensors(), max_size=2))
 values: st.SearchStrategy[Any] = st.recursive(
     scalars,
     lambda inner: st.one_of(
@@ -69,7 +70,7 @@ names = st.text(min_size=1, max_size=9)
 requests = st.builds(
     Request,
     name=names,
-    arguments=st.lists(values, max_size=3).map(tuple),
+    arguments=st.lists(values | supplied, max_size=3).map(tuple),
     construct=st.none() | st.dictionaries(names, values, max_size=2),
     state=st.none() | st.dictionaries(names, tensors(), max_size=2),
     upstream=st.none() | st.lists(st.none() | tensors(), max_size=3).map(tuple),
@@ -90,7 +91,7 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, Request | Answer | Abstract | Opaque | Seeded | Failure):
+    if isinstance(one, Request | Answer | Abstract | Opaque | Seeded | Supplied | Failure):
         return same(vars(one), vars(other))
     return bool(one == other)
 
@@ -166,7 +167,7 @@ def packed(tree: Any, **tensors: Tensor) -> bytes:
 def answer_tree(**changes: Any) -> dict[str, Any]:
     nothing: dict[str, Any] = {"tuple": []}
     plain = {"output": None, "failure": None, "changed": nothing, "argument_gradients": nothing}
-    return {**plain, "parameter_gradients": {"dict": {}}, **changes}
+    return {**plain, "parameter_gradients": {"dict": {}}, "calls": {"tuple": []}, **changes}
 
 
 def nested(depth: int) -> Any:
@@ -190,6 +191,7 @@ LIES = {
     "no tensors": packed(answer_tree(argument_gradients={"tuple": [1]})),
     "other arguments than were sent": packed(answer_tree(argument_gradients={"tuple": [None, None]})),
     "parameters that are no tensors": packed(answer_tree(parameter_gradients={"dict": {"w": "x"}})),
+    "functions than were supplied": packed(answer_tree(calls={"tuple": [3]})),
     "text is too long": packed(answer_tree(failure={"tuple": ["E", "x" * 501]})),
     "not a name and a message": packed(answer_tree(failure="E")),
     "neither 0 nor 1": packed(answer_tree(), t=torch.tensor([2], dtype=torch.uint8)).replace(b'"U8"', b'"BOOL"'),
