@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -60,7 +60,6 @@ def load_bank(assignment: str) -> Bank:
     return Bank(name, unit, exercises, made, references, rivals)
 
 
-@lru_cache(maxsize=64)
 def requests_of(assignment: str, exercise: str, seed: int) -> tuple[Request, ...]:
     """Everything that a right program is asked in the checks of one exercise, in order."""
     bank, asked = load_bank(assignment), list[Request]()

@@ -56,7 +56,8 @@ def difference(came: Value, expected: Value, what: str = "the output") -> tuple[
             came = float(came)
         if not isinstance(came, int | float) or isinstance(came, bool):
             return f"{what} to be a number", describe(came)
-        return _tensor_difference(torch.tensor(came, dtype=torch.float64), torch.tensor(expected).double(), what)
+        one, other = (torch.tensor(number, dtype=torch.float64) for number in (came, expected))
+        return _tensor_difference(one, other, what)
     return None if type(came) is type(expected) and came == expected else (f"{what} {expected!r}", describe(came))
 
 

@@ -59,19 +59,24 @@ class Exercise:
 
         return add
 
-    def good_manners(self, typical: Typical, *, after: str, points: float = 0.5) -> None:
-        """Add the three checks that every numerical exercise shares, on `typical` arguments, `points` each."""
+    def good_manners(self, typical: Typical, *, after: str, points: float = 0.5, floating: bool = True) -> None:
+        """Add the three checks that every numerical exercise shares, on `typical` arguments, `points` each.
 
-        @self.check(
-            "float32 in, float32 out",
-            points=points,
-            after=after,
-            suspect="a tensor made with a fixed type, or a number that overflows",
-            experiment="call it with .float() arguments and print the dtype of every intermediate result",
-        )
+        floating: False where only integers come out; the check of float32 is then left out.
+        """
+
         def single(student: Subject, draw: Draw) -> None:
             subject, arguments = typical(student, draw)
             subject.agrees_in_float32(*arguments)
+
+        if floating:
+            self.check(
+                "float32 in, float32 out",
+                points=points,
+                after=after,
+                suspect="a tensor made with a fixed type, or a number that overflows",
+                experiment="call it with .float() arguments and print the dtype of every intermediate result",
+            )(single)
 
         @self.check(
             "the caller's tensors stay as they were",

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch._subclasses import fake_tensor
-from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from autograder.checks.elsewhere import elsewhere, moved, there
 from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
 from autograder.checks.supplied import Counted
 
 LONGEST_MESSAGE = 500
-
-
-class DeviceMismatch(RuntimeError):
-    """An operation on tensors of two devices, which would fail on a GPU."""
 
 
 def perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
@@ -29,7 +22,7 @@ def perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
     Example: `perform(Request("abs", (torch.tensor(-1.0),)), {"abs": torch.abs}).output`
     """
     try:
-        with clean_torch_state(), _another_device() if request.elsewhere else nullcontext():
+        with clean_torch_state(), elsewhere() if request.elsewhere else nullcontext():
             return _perform(request, namespace)
     except KeyboardInterrupt:
         raise
@@ -40,41 +33,30 @@ def perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
 def _perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
     if request.name not in namespace:
         raise NameError(f"{request.name} is not defined")
-    device = "meta" if request.elsewhere else "cpu"
     definition = namespace[request.name]
-    target = definition if request.construct is None else _module(definition, request, device)
-    arguments = [_incoming(value, device) for value in request.arguments]
-    if request.upstream is not None:
-        arguments = [a.requires_grad_() if _differentiable(a) else a for a in arguments]
+    target = definition if request.construct is None else _module(definition, request)
+    arguments = [_incoming(value, request.elsewhere) for value in request.arguments]
+    leaves = list(tensors(arguments))
+    for leaf in leaves if request.upstream is not None else ():
+        leaf.requires_grad_(leaf.is_floating_point())
     output = getattr(target, request.method)(*arguments) if request.construct is not None else target(*arguments)
-    gradients = _gradients(output, arguments, target, request.upstream) if request.upstream is not None else ((), {})
+    gradients = _gradients(output, leaves, target, request.upstream) if request.upstream is not None else ((), {})
     changed = () if request.elsewhere else _changed(arguments, request.arguments)
     calls = tuple(argument.calls for argument in arguments if isinstance(argument, Counted))
     return Answer(_outgoing(output), None, changed, *gradients, calls)
 
 
-def _module(definition: Callable[..., Any], request: Request, device: str) -> Any:
+def _module(definition: Callable[..., Any], request: Request) -> Any:
     assert request.construct is not None
-    with unset_fake_temporarily():
-        module = definition(**request.construct)
-        if request.state is not None:
-            module.load_state_dict(dict(request.state))
-        module = module.to(getattr(torch, request.dtype)).eval()
-    return module if device == "cpu" else _moved(module, device)
-
-
-def _moved(module: torch.nn.Module, device: str) -> torch.nn.Module:
-    """The module with stand-ins on `device` for its parameters and buffers, which is what .to(device) moves."""
-    for part in module.modules():
-        for name, parameter in part.named_parameters(recurse=False):
-            part.register_parameter(name, torch.nn.Parameter(torch.empty_like(parameter, device=device)))
-        for name, buffer in part.named_buffers(recurse=False):
-            part.register_buffer(name, torch.empty_like(buffer, device=device))
-    return module
+    module = definition(**request.construct)
+    if request.state is not None:
+        module.load_state_dict(dict(request.state))
+    module = module.to(getattr(torch, request.dtype)).eval()
+    return moved(module) if request.elsewhere else module
 
 
 def _gradients(
-    output: Any, arguments: list[Any], target: Any, upstream: tuple[Tensor | None, ...]
+    output: Any, leaves: list[Tensor], target: Any, upstream: tuple[Tensor | None, ...]
 ) -> tuple[tuple[Tensor | None, ...], dict[str, Tensor | None]]:
     pairs = [
         (tensor, gradient)
@@ -85,7 +67,7 @@ def _gradients(
         torch.autograd.backward([tensor for tensor, _ in pairs], [gradient for _, gradient in pairs])
     parameters = dict(target.named_parameters()) if isinstance(target, torch.nn.Module) else {}
     return (
-        tuple(a.grad if isinstance(a, Tensor) else None for a in arguments),
+        tuple(leaf.grad for leaf in leaves),
         {name: parameter.grad for name, parameter in parameters.items()},
     )
 
@@ -100,18 +82,18 @@ def tensors(value: Any) -> Iterator[Tensor]:
         yield from (tensor for item in value for tensor in tensors(item))
 
 
-def _incoming(value: Value, device: str) -> Any:
-    """The value as the program receives it: tensors as fresh copies, generators made."""
+def _incoming(value: Value, elsewhere: bool) -> Any:
+    """The value as the program receives it: tensors as fresh copies, generators and supplied functions made."""
     if isinstance(value, Tensor):
-        return value.clone() if device == "cpu" else torch.empty(value.shape, dtype=value.dtype, device=device)
+        return there(value.clone()) if elsewhere else value.clone()
     if isinstance(value, Seeded):
         return torch.Generator().manual_seed(value.seed)
     if isinstance(value, Supplied):
-        return Counted(Supplied(value.name, {name: _incoming(t, device) for name, t in value.tensors.items()}))
+        return Counted(Supplied(value.name, {name: _incoming(t, elsewhere) for name, t in value.tensors.items()}))
     if isinstance(value, tuple | list):
-        return type(value)(_incoming(item, device) for item in value)
+        return type(value)(_incoming(item, elsewhere) for item in value)
     if isinstance(value, dict):
-        return {key: _incoming(item, device) for key, item in value.items()}
+        return {key: _incoming(item, elsewhere) for key, item in value.items()}
     return value
 
 
@@ -136,8 +118,12 @@ def _changed(arguments: list[Any], sent: tuple[Value, ...]) -> tuple[int, ...]:
     return tuple(
         position
         for position, (now, before) in enumerate(zip(arguments, sent, strict=True))
-        if isinstance(before, Tensor) and not same_bits(now.detach(), before)
+        if not _same_tensors(list(tensors(now)), list(tensors(before)))
     )
+
+
+def _same_tensors(now: list[Tensor], before: list[Tensor]) -> bool:
+    return len(now) == len(before) and all(same_bits(a.detach(), b) for a, b in zip(now, before, strict=True))
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
@@ -147,17 +133,12 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
     return torch.equal(one, other) or bool(torch.equal(one.nan_to_num(7.0), other.nan_to_num(7.0)))
 
 
-def _differentiable(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point()
-
-
 def _failure(error: BaseException) -> Failure:
-    name = (DeviceMismatch if isinstance(error, FakeTensorDeviceMismatchError) else type(error)).__name__
     try:
         message = str(error)
     except Exception as broken:  # an error whose own text raises
         message = f"(its message raised {type(broken).__name__})"
-    return Failure(name, message[:LONGEST_MESSAGE])
+    return Failure(type(error).__name__, message[:LONGEST_MESSAGE])
 
 
 @contextmanager
@@ -176,25 +157,3 @@ def clean_torch_state() -> Iterator[None]:
         torch.set_grad_enabled(gradients)
         torch.set_default_device(None if device.type == "cpu" else device)
         torch.default_generator.set_state(random_state)
-
-
-@contextmanager
-def _another_device() -> Iterator[None]:
-    """Inside, tensors are stand-ins that know their device, and mixing devices is an error, as on a GPU."""
-    log = logging.getLogger(fake_tensor.__name__)
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        with FakeTensorMode(allow_non_fake_inputs=True), _EmbeddingDevices():  # type: ignore[no-untyped-call]
-            yield
-    finally:
-        log.setLevel(level)
-
-
-class _EmbeddingDevices(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses a lookup of indices on one device in a table on another, which FakeTensorMode lets pass."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.embedding.default and args[0].device != args[1].device:
-            raise DeviceMismatch(f"the table is on {args[0].device}, the indices are on {args[1].device}")
-        return func(*args, **(kwargs or {}))

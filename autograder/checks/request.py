@@ -87,7 +87,7 @@ class Answer:
     """What came of a request.
 
     changed: positions of the arguments that are no longer bit for bit what was sent.
-    argument_gradients: one per argument, None where the argument has none.
+    argument_gradients: one per tensor among the arguments, in order, None where it has none.
     calls: how often each supplied function among the arguments was called.
     """
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from autograder.checks.compare import CheckFailed, describe, difference
 from autograder.checks.draw import Draw
-from autograder.checks.perform import DeviceMismatch, perform, tensors
-from autograder.checks.request import Abstract, Answer, Failure, Request, Supplied, Value
+from autograder.checks.elsewhere import DeviceMismatch
+from autograder.checks.perform import perform, tensors
+from autograder.checks.request import Answer, Failure, Request, Supplied, Value
 
 Answerer: TypeAlias = Callable[[Request], Answer]
 """Answers requests: a function in this process, or a kernel behind a sandbox."""
@@ -82,8 +83,9 @@ class Subject:
             expected = self._reference(request)
         came = self._ask(request)
         _equal(self._output(came), expected.output, "the output")
+        places = [place for place, argument in enumerate(arguments, start=1) for _ in tensors(argument)]
         for position, gradient in enumerate(expected.argument_gradients):
-            _gradient(came.argument_gradients, position, gradient, f"the gradient at argument {position + 1}")
+            _gradient(came.argument_gradients, position, gradient, f"the gradient at argument {places[position]}")
         for name, gradient in expected.parameter_gradients.items():
             _gradient(came.parameter_gradients, name, gradient, f"the gradient at {name}")
 
@@ -107,19 +109,19 @@ class Subject:
         if answer.failure and answer.failure.type_name != DeviceMismatch.__name__:
             return
         for leaf in _leaves(self._output(answer)):
-            if not isinstance(leaf, Abstract) or leaf.device != "meta":
+            if isinstance(leaf, Tensor):  # one elsewhere comes as Abstract; numbers are nowhere
                 raise CheckFailed("outputs on the device of the inputs", f"{describe(leaf)} on the default device")
 
-    def refuses(self, *arguments: Value, error: str = "ValueError", mentions: tuple[int, ...] = ()) -> None:
-        """These arguments raise `error`, and its message holds the numbers that explain it."""
-        numbers = " and ".join(str(number) for number in mentions)
-        expected = f"{error}, its message with {numbers}" if mentions else error
+    def refuses(self, *arguments: Value, error: str = "ValueError", mentions: tuple[int | str, ...] = ()) -> None:
+        """These arguments raise `error`, and its message holds what explains it."""
+        words = " and ".join(str(word) for word in mentions)
+        expected = f"{error}, its message with {words}" if mentions else error
         answer = self._ask(self._asking(arguments))
         if answer.failure is None:
             raise CheckFailed(expected, f"no error but {describe(answer.output)}")
         if answer.failure.type_name != error:
             raise CheckFailed(expected, raised(answer.failure))
-        if not all(str(number) in answer.failure.message for number in mentions):
+        if not all(str(word) in answer.failure.message for word in mentions):
             raise CheckFailed(expected, f"{error} with the message {answer.failure.message!r}")
 
     def has_the_parameters(self, **construct: Value) -> None:

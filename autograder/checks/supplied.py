@@ -56,6 +56,14 @@ def automaton(given: Mapping[str, Tensor], token: Tensor, state: Tensor) -> tupl
     return given["logits"][state, token], given["successor"][state, token]
 
 
+def decoder(given: Mapping[str, Tensor], token: Tensor, state: Tensor, *context: Tensor) -> tuple[Tensor, Tensor]:
+    """A recurrence over tokens (B,), with a context (B, D) or without: -> logits (B, V), the next state (B, D)."""
+    read = torch.nn.functional.embedding(token, given["embedding"])
+    read = sum((one @ given["weight_context"].T for one in context), read)
+    state = torch.tanh(read + state @ given["weight_state"].T)
+    return state @ given["weight_out"].T, state
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (recurrent, recurrent_pair, automaton)
+    function.__name__: function for function in (recurrent, recurrent_pair, automaton, decoder)
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.bank import Bank, load_bank, requests_of
+from autograder.bank import Bank, load_bank
 from autograder.checks.result import ExerciseResult
 from autograder.engine import sandbox
 from autograder.engine.align import SKIPPED_TAG, Plan, align, checks_of, exercises_of
@@ -17,7 +17,7 @@ from autograder.engine.executed import executed_notebook
 from autograder.engine.limits import Limits, limits_in
 from autograder.engine.notebook import Cell, Notebook, Rejected, read_notebook
 from autograder.engine.scoring import most_points, score
-from autograder.engine.session import Session
+from autograder.engine.session import Session, script_of
 from autograder.engine.verdict import Status, Verdict
 from autograder.engine.versions import versions
 from autograder.engine.warm import WarmParent
@@ -188,10 +188,8 @@ def _grade(exercise: _Exercise, seed: int, plan: Plan, session: Session) -> Exer
     elif bank is None:
         result = exercise.nothing(f"Its cell did not run: it is tagged {SKIPPED_TAG} in the assignment.")
     else:
-        script = requests_of(bank.name, name, seed)
+        script = script_of(bank.name, name, seed)
         result = bank.grade(name, session.answerer(name, script), seed)
-        if session.disturbed:
-            result = bank.grade(name, session.answerer(name, script), seed)
     session.event(f"{name}: {result.points:g} of {result.max:g} points")
     return result
 

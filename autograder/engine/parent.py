@@ -48,7 +48,7 @@ PRELOADED = (
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.history", "sqlite3"),
     *("IPython.core.completerlib", "IPython.core.debugger", "IPython.core.oinspect", "IPython.utils.wildcard"),
     *("IPython.extensions.storemagic", "IPython.core.pylabtools", "tornado.platform.asyncio", "psutil", "comm"),
-    *("numpy", "torch", "torch.testing", "torch._dynamo", "torch._subclasses.fake_tensor", "torch.utils.data"),
+    *("numpy", "torch", "torch.testing", "torch._dynamo", "torch.utils.data"),
     *("matplotlib", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.font_manager"),
     *("matplotlib_inline.backend_inline", "PIL.PngImagePlugin", "einops", "jaxtyping", "tqdm.auto", "lookback"),
     "autograder.engine.kernel_side",
@@ -71,6 +71,7 @@ def preload() -> None:
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # no debugger: 0.1 s less for each kernel
     for name in PRELOADED:
         import_module(name)
+    sys.modules["matplotlib.backends"].backend_registry.list_all()  # reads what packages declare: 10 ms for each kernel
     kernelapp: Any = sys.modules["ipykernel.kernelapp"]
     thread = kernelapp.IOPubThread
     kernelapp.IOPubThread = lambda socket, pipe, session: thread(socket, pipe=False, session=session)  # a pipe is TCP

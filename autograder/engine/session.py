@@ -1,8 +1,9 @@
 """One submission in its kernels: run the cells, answer the checks, and contain whatever goes wrong to its own exercise.
 
 A cell that raises has run. One that ends the process, floods it with output or does not end is left out from then on:
-its exercise is not checked, and where the process is lost a fresh one runs all the other cells again. The process that
-answers the checks holds the state after all cells, but each exercise's definition as it stood right after its own cell.
+its exercise is not checked, and where the process is lost a fresh one runs all the other cells again. Where a process
+ends, the machine may have killed it: only what ends a second one is held to be the cause. The process that answers the
+checks holds the state after all cells, but each exercise's definition as it stood right after its own cell.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
+from autograder.bank import requests_of
 from autograder.checks.request import Answer, Request
 from autograder.checks.subject import Answerer, ProgramGone
 from autograder.engine.align import Step
@@ -19,6 +22,15 @@ from autograder.engine.kernel import CellRun, Died, Kernel, KernelLost
 from autograder.engine.limits import Limits, limits_in
 from autograder.engine.warm import ParentGone, WarmParent
 from autograder.engine.wire import Malformed, decode_answer, encode_request
+
+Script: TypeAlias = Sequence[tuple[Request, bytes]]
+"""Requests, and each as it is sent."""
+
+
+@lru_cache(maxsize=64)
+def script_of(assignment: str, exercise: str, seed: int) -> Script:
+    """What a right program is asked in the checks of one exercise: the same for a whole class."""
+    return [(request, encode_request(request)) for request in requests_of(assignment, exercise, seed)]
 
 
 class Exhausted(Exception):
@@ -29,8 +41,7 @@ class Session:
     """Runs the steps of a plan, with `files` in the working directory. `outputs` are those of each step that ran.
 
     `tests` are how the test cells ended, by name; `trouble` says of an exercise why it cannot be checked; `notes` are
-    sentences for the instructor, `log` is what happened when. `disturbed` says that the process ended during the last
-    exercise after it had answered for others, whose doing it may have been.
+    sentences for the instructor, `log` is what happened when.
 
     Example:
         session = Session(parent, plan.steps, Limits(), seed=7, device="cpu")
@@ -56,8 +67,7 @@ class Session:
         self._kernel: Kernel | None = None
         self._kernels = 0
         self._ran: list[int] = []
-        self._asked: set[str] = set()
-        self.disturbed = False
+        self._endings: set[int | str] = set()
         self.cpu_seconds = 0.0
         self.outputs: dict[int, list[dict[str, Any]]] = {}
         self.trouble: dict[str, str] = {}
@@ -75,30 +85,28 @@ class Session:
             except Exhausted as reason:
                 self._left_out(place, f"did not run: {reason}")
 
-    def answerer(self, exercise: str, script: Sequence[Request] = ()) -> Answerer:
+    def answerer(self, exercise: str, script: Script = ()) -> Answerer:
         """What answers the requests of the checks of an exercise. Raises ProgramGone where it no longer can.
 
         script: the requests that a right program meets. They are sent in one message, since each message costs a
         millisecond; where the program does not survive them they are asked one by one, to see which it was.
         """
-        self.disturbed = False
         own = next((step for step in self._steps if step.role == "answer" and step.name == exercise), None)
         limits = self._own_limits(own) if own else self._limits
         known: dict[bytes, deque[Answer]] = defaultdict(deque)
 
         def ask(requests: Sequence[Request], encoded: Sequence[bytes]) -> list[Answer]:
             kernel = self._ready()
-            self._asked.add(exercise)
             longest = [kernel.longest_reply(data, limits) for data in encoded]
             replies = kernel.ask(encoded, longest, self._timed(limits))
             return [decode_answer(*answer) for answer in zip(replies, requests, longest, strict=True)]
 
         def ask_ahead() -> None:
-            encoded = [encode_request(request) for request in script]
+            encoded = [data for _, data in script]
             try:
-                answers = ask(script, encoded)
-            except (KernelLost, Malformed):
-                self._drop()
+                answers = ask([request for request, _ in script], encoded)
+            except (KernelLost, Malformed) as error:
+                self._ended(exercise, error)
                 return
             for data, answer in zip(encoded, answers, strict=True):
                 known[data].append(answer)
@@ -112,8 +120,8 @@ class Session:
                     script = ()
                 return known[data].popleft() if known[data] else ask([request], [data])[0]
             except KernelLost as error:
-                self.disturbed = isinstance(error, Died) and bool(self._asked - {exercise})
-                self._drop()
+                if self._ended(exercise, error):
+                    return answer(request)
                 raise ProgramGone(f"the program {error}") from None
             except Malformed as error:
                 self._drop()
@@ -137,8 +145,10 @@ class Session:
         try:
             run = self._execute(kernel, place)
         except KernelLost as error:
-            self._drop()
-            self._left_out(place, str(error))
+            if self._ended(place, error):
+                self._run(place)
+            else:
+                self._left_out(place, str(error))
             return
         self.outputs[place] = run.outputs
         if run.interrupted:
@@ -173,8 +183,8 @@ class Session:
                 try:
                     run = self._execute(self._kernel, place)
                 except KernelLost as error:
-                    self._drop()
-                    self._forget(place, str(error))
+                    if not self._ended(place, error):
+                        self._forget(place, str(error))
                     break
                 if run.interrupted:
                     self._forget(place, "did not end")
@@ -195,7 +205,16 @@ class Session:
             self.cpu_seconds += self._kernel.close()
             self.event(f"process {self._kernels} ended")
             self._kernel = None
-            self._asked = set()
+
+    def _ended(self, where: int | str, error: Exception) -> bool:
+        """Drop the process that a step, by its place, or an exercise has lost; whether to try that once more."""
+        self._drop()
+        again = isinstance(error, Died) and where not in self._endings
+        self._endings.add(where)
+        if again:
+            what = self._steps[where] if isinstance(where, int) else where
+            self.event(f"{what} {error}, and is tried once more: the machine may have killed it")
+        return again
 
     def _forget(self, place: int, reason: str) -> None:
         self._ran.remove(place)

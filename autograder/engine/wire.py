@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from autograder.checks.perform import LONGEST_MESSAGE
+from autograder.checks.perform import LONGEST_MESSAGE, tensors
 from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
 
 HEADER_BYTES = 2**20
@@ -95,7 +95,8 @@ def decode_answer(data: bytes, request: Request, longest: int) -> Answer:
         _refuse("changed arguments that were not sent")
     if type(arguments) is not tuple or not all(gradient is None or type(gradient) is Tensor for gradient in arguments):
         _refuse("gradients of arguments that are no tensors")
-    if len(arguments) != (places if request.upstream is not None and failure is None else 0):
+    leaves = sum(1 for _ in tensors(request.arguments))
+    if len(arguments) != (leaves if request.upstream is not None and failure is None else 0):
         _refuse("gradients of other arguments than were sent")
     if type(parameters) is not dict or not all(g is None or type(g) is Tensor for g in parameters.values()):
         _refuse("gradients of parameters that are no tensors")

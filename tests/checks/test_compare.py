@@ -58,7 +58,7 @@ def test_the_worst_place_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "expected", [1.5, torch.tensor([1.0, float("nan"), float("-inf")]), [1, "a", None], {"a": True}]
+    "expected", [1.5, 0.1, torch.tensor([1.0, float("nan"), float("-inf")]), [1, "a", None], {"a": True}]
 )
 def test_a_value_equals_itself(expected: Value) -> None:
     assert difference(expected, expected) is None

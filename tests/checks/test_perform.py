@@ -89,6 +89,13 @@ def test_gradients_of_arguments_and_parameters_come_back() -> None:
     assert torch.allclose(answer.parameter_gradients["weight"], (upstream * x).sum(0))  # type: ignore[arg-type]
 
 
+def test_tensors_inside_a_tuple_count_like_others() -> None:
+    state = torch.ones(3), torch.full((3,), 2.0)
+    assert ask(lambda x, pair: pair[1].mul_(2) + x, torch.ones(3), state).changed == (1,)
+    answer = ask(lambda x, pair: x * pair[0] * pair[1], torch.ones(3), state, upstream=(torch.ones(3),))
+    assert [gradient[0].item() for gradient in answer.argument_gradients if gradient is not None] == [2.0, 2.0, 1.0]
+
+
 def test_a_module_is_loaded_in_the_type_that_was_asked_for() -> None:
     for dtype in (torch.float32, torch.float64):
         name = str(dtype).removeprefix("torch.")
