@@ -78,7 +78,7 @@ def describe(value: Value) -> str:
     if isinstance(value, Tensor):
         return f"a {_dtype(value)} tensor of shape {tuple(value.shape)}"
     if isinstance(value, Abstract):
-        return f"a {value.dtype} tensor of shape {value.shape} on {value.device}"
+        return f"a {value.dtype.removeprefix('torch.')} tensor of shape {value.shape} on {value.device}"
     if isinstance(value, Opaque):
         return f"an object of type {value.type_name}"
     if isinstance(value, tuple | list):

@@ -14,6 +14,11 @@ from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request
 from autograder.checks.supplied import Counted
 
 LONGEST_MESSAGE = 500
+TYPES = (
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+)
+"""The types of tensors whose numbers travel. A tensor of another type travels as Abstract."""
 
 
 def perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
@@ -99,10 +104,10 @@ def _incoming(value: Value, elsewhere: bool) -> Any:
 
 def _outgoing(value: Any) -> Value:
     """The value as data. Exact types only: a subclass could answer differently each time it is asked."""
-    if type(value) in (Tensor, torch.nn.Parameter):
+    if type(value) in (Tensor, torch.nn.Parameter) and has_plain_numbers(value):
         return cast(Tensor, value).detach().clone()
     if isinstance(value, Tensor):
-        return Abstract(tuple(value.shape), str(value.dtype), value.device.type)
+        return abstract(value)
     if value is None or type(value) in (bool, int, float, str):
         return cast(Value, value)
     if isinstance(value, tuple):
@@ -112,6 +117,17 @@ def _outgoing(value: Any) -> Value:
     if isinstance(value, dict):
         return {str(key): _outgoing(item) for key, item in value.items()}
     return Opaque(type(value).__name__)
+
+
+def has_plain_numbers(tensor: Tensor) -> bool:
+    """Whether the tensor is one whose numbers travel."""
+    return tensor.device.type == "cpu" and tensor.layout is torch.strided and tensor.dtype in TYPES
+
+
+def abstract(tensor: Tensor) -> Abstract:
+    """What travels of any other."""
+    kind = "" if tensor.layout is torch.strided else f" {tensor.layout}"
+    return Abstract(tuple(tensor.shape), f"{tensor.dtype}{kind}", tensor.device.type)
 
 
 def _changed(arguments: list[Any], sent: tuple[Value, ...]) -> tuple[int, ...]:

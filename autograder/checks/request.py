@@ -37,7 +37,7 @@ class Opaque:
 
 @dataclass(frozen=True)
 class Abstract:
-    """Stands for a tensor on another device: it has a shape and a type but no numbers."""
+    """Stands for a tensor whose numbers do not travel, for its device, layout or type: it has a shape and a type."""
 
     shape: tuple[int, ...]
     dtype: str

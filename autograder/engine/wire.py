@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from autograder.checks.perform import LONGEST_MESSAGE, tensors
+from autograder.checks.perform import LONGEST_MESSAGE, TYPES, abstract, has_plain_numbers, tensors
 from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
 
 HEADER_BYTES = 2**20
@@ -32,11 +32,6 @@ MOST_TENSORS = 4096
 MOST_VALUES = 50_000
 DEEPEST = 32
 WIDEST_INTEGER = 2**63
-TYPES = (
-    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
-    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
-)
-"""The types of tensors that travel with their numbers. A tensor of another type travels as Abstract."""
 
 
 class Malformed(Exception):
@@ -147,9 +142,9 @@ class _Writer:
             raise TooLarge(f"the answer holds {len(self.tensors):,} tensors and {len(text):,} characters around them")
         return data
 
-    def _tensor(self, tensor: Tensor) -> dict[str, Any]:
-        if not _sendable(tensor):
-            return {"abstract": [list(tensor.shape), str(tensor.dtype), tensor.device.type]}
+    def _tensor(self, tensor: Tensor) -> Any:
+        if not has_plain_numbers(tensor):
+            return self.tree(abstract(tensor))
         name = str(len(self.tensors))
         self.tensors[name] = tensor.detach().resolve_neg().clone(memory_format=torch.contiguous_format)
         return {"tensor": name}
@@ -242,15 +237,11 @@ def _tensors(data: bytes) -> dict[str, Tensor]:
     return tensors
 
 
-def _sendable(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.layout is torch.strided and tensor.dtype in TYPES
-
-
 def _dense(gradient: Tensor | None) -> Tensor | None:
     """The gradient, a sparse one as a dense one; None where its numbers cannot travel."""
     if gradient is not None and gradient.is_sparse:
         gradient = gradient.to_dense()
-    return gradient if gradient is not None and _sendable(gradient) else None
+    return gradient if gradient is not None and has_plain_numbers(gradient) else None
 
 
 def _plain(value: Any) -> Any:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import Tensor
 
+from autograder.checks.perform import TYPES
 from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
 from autograder.engine.limits import MIB
 from autograder.engine.wire import (
     HEADER_BYTES,
-    TYPES,
     Malformed,
     TooLarge,
     decode_answer,
@@ -105,7 +105,7 @@ def test_a_request_comes_back_bit_for_bit(request: Request) -> None:
 def test_an_answer_comes_back_bit_for_bit(
     output: Value, arguments: tuple[Tensor | None, ...], parameters: dict[str, Tensor]
 ) -> None:
-    request = Request("f", (1, 2), upstream=())
+    request = Request("f", (1, (torch.ones(1), torch.ones(1))), upstream=())
     answer = Answer(output, None, (1,), arguments, parameters)
     assert same(decode_answer(encode_answer(answer, MIB), request, MIB), answer)
 
@@ -234,7 +234,7 @@ def test_views_and_shared_memory_are_sent_as_their_numbers() -> None:
 
 def test_a_sparse_gradient_is_sent_as_a_dense_one() -> None:
     gradient = torch.eye(2).to_sparse()
-    request = Request("f", (1,), upstream=())
+    request = Request("f", (torch.ones(1),), upstream=())
     answer = decode_answer(encode_answer(Answer(argument_gradients=(gradient,)), MIB), request, MIB)
     assert torch.equal(answer.argument_gradients[0], torch.eye(2))  # type: ignore[arg-type]
 
