@@ -10,8 +10,8 @@ from IPython.core.getipython import get_ipython
 
 from autograder import bank
 from autograder.bank import Bank, load_bank
-from autograder.checks.result import CheckResult
 from autograder.checks.subject import local
+from autograder.result import CheckResult
 
 
 def check_in_notebook(name: str) -> float:

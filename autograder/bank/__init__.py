@@ -10,8 +10,8 @@ from types import ModuleType
 from autograder.checks.diagnosis import Rival, Witness
 from autograder.checks.exercise import Exercise
 from autograder.checks.request import Answer, Request
-from autograder.checks.result import Diagnosis, ExerciseResult
 from autograder.checks.subject import Answerer, local
+from autograder.result import Diagnosis, ExerciseResult
 from solutions.programs import Program, programs
 
 

@@ -8,8 +8,8 @@ from itertools import count
 
 from autograder.checks.compare import same_answer
 from autograder.checks.request import Answer, Request
-from autograder.checks.result import CheckResult, Diagnosis
 from autograder.checks.subject import Answerer
+from autograder.result import CheckResult, Diagnosis
 
 
 @dataclass

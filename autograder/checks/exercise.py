@@ -9,8 +9,8 @@ from autograder.checks.compare import CheckFailed
 from autograder.checks.diagnosis import Rival, Transcript, Witness, diagnose
 from autograder.checks.draw import Draw
 from autograder.checks.request import Answer, Request, Value
-from autograder.checks.result import CheckResult, ExerciseResult
 from autograder.checks.subject import Answerer, ProgramGone, Subject
+from autograder.result import CheckResult, ExerciseResult
 
 CheckFunction = Callable[[Subject, Draw], None]
 Typical = Callable[[Subject, Draw], tuple[Subject, Sequence[Value]]]

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.checks.result import CheckResult, Diagnosis, ExerciseResult
 from autograder.course.course import Course
 from autograder.course.pages import full, render
 from autograder.engine.verdict import Verdict
+from autograder.result import CheckResult, Diagnosis, ExerciseResult
 
 
 @dataclass(frozen=True)

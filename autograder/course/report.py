@@ -12,10 +12,10 @@ from statistics import fmean, median
 from typing import Literal, get_args
 from urllib.parse import quote
 
-from autograder.checks.result import CheckResult, Diagnosis, ExerciseResult
 from autograder.course.course import Course
 from autograder.course.pages import full, plain, render
 from autograder.engine.verdict import Verdict
+from autograder.result import CheckResult, Diagnosis, ExerciseResult
 
 SLOWEST = 10
 """How many of the slowest submissions are listed."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from autograder.bank import Bank, load_bank
-from autograder.checks.result import ExerciseResult
 from autograder.engine import sandbox
 from autograder.engine.align import SKIPPED_TAG, Plan, align, checks_of, exercises_of
 from autograder.engine.executed import executed_notebook
@@ -21,6 +20,7 @@ from autograder.engine.session import Session, script_of
 from autograder.engine.verdict import Status, Verdict
 from autograder.engine.versions import versions
 from autograder.engine.warm import WarmParent
+from autograder.result import ExerciseResult
 
 AUTOTEST = re.compile(r"^\s*(#+ *(?:HASHED )?AUTOTEST)\b", re.MULTILINE)
 """Where nbgrader would make a test from the solution when it makes the release."""

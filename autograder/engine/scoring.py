@@ -12,10 +12,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from autograder.checks.result import CheckResult, ExerciseResult
 from autograder.engine.align import without_hidden_tests
 from autograder.engine.kernel import CellRun
 from autograder.engine.notebook import Cell
+from autograder.result import CheckResult, ExerciseResult
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan"
 WRAPPED = re.compile(rf"(?:tensor|array|(?:np|numpy)\.\w+)\(\s*({NUMBER})\s*(?:,.*)?\)", re.DOTALL)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from typing import Any, Literal
 
-from autograder.checks.result import CheckResult, Diagnosis, ExerciseResult
+from autograder.result import CheckResult, Diagnosis, ExerciseResult
 
 Status = Literal["graded", "rejected", "missing", "failed"]
 

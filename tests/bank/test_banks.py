@@ -10,8 +10,8 @@ import pytest
 
 from autograder import bank
 from autograder.bank import Bank, UnknownUnit, load_bank
-from autograder.checks.result import ExerciseResult
 from autograder.checks.subject import local
+from autograder.result import ExerciseResult
 from solutions.programs import Program, reference
 
 UNITS = [module.name for module in iter_modules(bank.__path__)]

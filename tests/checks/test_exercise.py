@@ -11,8 +11,8 @@ from torch import Tensor
 from autograder.checks import Draw, Exercise, Subject, expect
 from autograder.checks.diagnosis import Rival, Witness
 from autograder.checks.request import Answer, Request
-from autograder.checks.result import Diagnosis, ExerciseResult
 from autograder.checks.subject import ProgramGone, local
+from autograder.result import Diagnosis, ExerciseResult
 
 Program = Callable[[Tensor], object]
 

@@ -13,11 +13,11 @@ from bs4 import BeautifulSoup, Tag
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograder.checks.result import CheckResult, Diagnosis, ExerciseResult
 from autograder.course.course import Course
 from autograder.course.feedback import render_feedback, write_feedback
 from autograder.course.pages import LONGEST, full, percent, plain, points, seconds
 from autograder.engine.verdict import Verdict
+from autograder.result import CheckResult, Diagnosis, ExerciseResult
 from tests.course.verdicts import (
     ASSIGNMENT,
     EXERCISE,

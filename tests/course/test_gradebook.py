@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.checks.result import ExerciseResult
 from autograder.course.course import Course
 from autograder.course.errors import CourseError, MaterialError
 from autograder.course.gradebook import Recorder, recording, submission_time
@@ -20,6 +19,7 @@ from autograder.course.release import students_version
 from autograder.course.verdicts import graded_verdicts
 from autograder.engine.grading import Graded
 from autograder.engine.verdict import Verdict
+from autograder.result import ExerciseResult
 from tests.course.small import (
     ASSIGNMENT,
     ATTENTION,

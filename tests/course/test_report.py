@@ -12,7 +12,6 @@ from bs4 import BeautifulSoup, Tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.checks.result import CheckResult, Diagnosis, ExerciseResult
 from autograder.course.course import Course
 from autograder.course.feedback import write_feedback
 from autograder.course.report import (
@@ -24,6 +23,7 @@ from autograder.course.report import (
     render_report,
     write_report,
 )
+from autograder.result import CheckResult, Diagnosis, ExerciseResult
 from tests.course.verdicts import (
     ASSIGNMENT,
     EXERCISE,

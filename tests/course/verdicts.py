@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import torch
 
 from autograder.bank import load_bank
-from autograder.checks.result import ExerciseResult
 from autograder.checks.subject import local
 from autograder.engine.verdict import Verdict
+from autograder.result import ExerciseResult
 from solutions.programs import Program, reference
 
 ASSIGNMENT = "04_attention"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from autograder.checks.result import ExerciseResult
 from autograder.engine.grading import Graded, Job, WrongSource, grade_submission
 from autograder.engine.warm import WarmParent
+from autograder.result import ExerciseResult
 from tests.engine.conftest import LIMITS
 from tests.engine.notebooks import Cell, Cells, code, markdown, nbgrader, source_notebook, submitted, written
 

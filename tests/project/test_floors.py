@@ -10,6 +10,7 @@ import pytest
 
 FLOORS = {
     "lookback": 0,
+    "autograder.result": 0,
     "solutions": 1,
     "autograder.checks": 1,
     "autograder.bank": 2,
