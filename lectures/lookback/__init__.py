@@ -11,34 +11,59 @@ Example:
 
 from lookback.claims import Claim, ClaimFailed, ClaimsTable, claim, claims_table
 from lookback.data import (
+    AgreementBatch,
+    Buckets,
+    LanguageBatch,
     Minibatches,
     QuestionBatch,
+    TranslationBatch,
     Vocabulary,
+    agreement_vocabulary,
+    batch_agreement,
+    batch_language,
     batch_questions,
+    batch_translations,
+    language_vocabulary,
+    load_agreement,
+    load_language,
     load_question_answering,
+    load_translation,
     question_vocabulary,
+    translation_vocabularies,
 )
 from lookback.device import pick_device
-from lookback.plots import PALETTE, new_figure, plot_attention, plot_curves, show_figure
+from lookback.plots import PALETTE, new_figure, plot_attention, plot_curves, show_figure, show_with_slider
 from lookback.seeds import seed_everything
 from lookback.selfcheck import NotYet, self_check
 from lookback.training import History, fit
 
 __all__ = [
     "PALETTE",
+    "AgreementBatch",
+    "Buckets",
     "Claim",
     "ClaimFailed",
     "ClaimsTable",
     "History",
+    "LanguageBatch",
     "Minibatches",
     "NotYet",
     "QuestionBatch",
+    "TranslationBatch",
     "Vocabulary",
+    "agreement_vocabulary",
+    "batch_agreement",
+    "batch_language",
     "batch_questions",
+    "batch_translations",
     "claim",
     "claims_table",
     "fit",
+    "language_vocabulary",
+    "load_agreement",
+    "load_language",
     "load_question_answering",
+    "load_translation",
     "new_figure",
     "pick_device",
     "plot_attention",
@@ -47,4 +72,6 @@ __all__ = [
     "seed_everything",
     "self_check",
     "show_figure",
+    "show_with_slider",
+    "translation_vocabularies",
 ]

@@ -1,8 +1,11 @@
 """Plots that are readable in light and dark themes, by colour-blind people, and by screen readers."""
 
+import base64
 import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 _LINES = ("-", "--", "-.", ":")
+
+Choice = TypeVar("Choice")
 
 
 def new_figure(columns: int = 1, *, width: float = 8.0, height: float = 3.2) -> "tuple[Figure, list[Axes]]":
@@ -50,12 +55,70 @@ def show_figure(figure: "Figure", alt_text: str) -> None:
     """
     from IPython.display import display
 
+    shown, metadata = _picture(figure, alt_text)
+    display(shown, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+
+def show_with_slider(
+    draw: "Callable[[Choice], tuple[Figure, str]]", values: Sequence[Choice], *, label: str, start: Choice
+) -> None:
+    """Display the figure for one of `values`, with a slider that chooses among them.
+
+    Where there are no widgets (a web page, an editor without them, a run with the environment variable `CI` set) the
+    figure for `start` is an ordinary picture.
+
+    Args:
+        draw: makes the figure for a value, and its description as for `show_figure`.
+        values: what the slider chooses among, from left to right.
+        label: the words beside the slider.
+
+    Raises:
+        ValueError: `start` is not one of `values`, or a figure has no description.
+
+    Example:
+        >>> show_with_slider(draw_weights, [0.1, 1.0, 10.0], label="temperature", start=1.0)
+    """
+    from IPython.display import display
+
+    if start not in values:
+        raise ValueError(f"the slider starts at {start}, which is none of {list(values)}")
+    shown, metadata = _picture(*draw(start))
+    if not os.environ.get("CI"):
+        shown |= _slider(draw, values, label, start)
+    display(shown, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _picture(figure: "Figure", alt_text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what Jupyter displays for a figure, and the metadata of it."""
     if not alt_text.strip():
         raise ValueError("a figure needs a description: alt_text is empty")
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=100, metadata={"Description": alt_text, "Software": None})
     metadata = {"image/png": {"alt": alt_text, "needs_background": "light"}}
-    display({"image/png": image.getvalue(), "text/plain": alt_text}, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+    return {"image/png": image.getvalue(), "text/plain": alt_text}, metadata
+
+
+def _slider(
+    draw: "Callable[[Choice], tuple[Figure, str]]", values: Sequence[Choice], label: str, start: Choice
+) -> dict[str, Any]:
+    """Return what Jupyter displays for a slider above the figure that it chooses."""
+    import ipywidgets  # type: ignore[import-untyped]
+
+    def image(value: Choice) -> str:
+        shown, _ = _picture(*draw(value))
+        png = base64.b64encode(shown["image/png"]).decode()
+        return f'<img alt="{escape(shown["text/plain"])}" src="data:image/png;base64,{png}">'
+
+    slider = ipywidgets.SelectionSlider(
+        options=[(str(value), value) for value in values],
+        value=start,
+        description=label,
+        style={"description_width": "initial"},
+    )
+    picture = ipywidgets.HTML(image(start))
+    slider.observe(lambda change: setattr(picture, "value", image(change["new"])), names="value")
+    widget = "application/vnd.jupyter.widget-view+json"
+    return {widget: ipywidgets.VBox([slider, picture])._repr_mimebundle_()[widget]}
 
 
 def plot_attention(

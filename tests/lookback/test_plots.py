@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import ipywidgets  # type: ignore[import-untyped]
 import lookback as lb
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 WEIGHTS = torch.tensor([[0.7, 0.2, 0.1], [0.0, 0.0, 1.0]])
 
@@ -80,6 +82,40 @@ def test_a_figure_is_shown_on_white_with_its_description(monkeypatch: pytest.Mon
     assert data["image/png"].startswith(b"\x89PNG")
     assert data["text/plain"] == "Two empty axes."
     assert metadata["image/png"]["alt"] == "Two empty axes."
+
+
+def named_figure(name: str) -> tuple[Figure, str]:
+    return lb.new_figure()[0], f"Figure {name}."
+
+
+def shown_with_slider(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append(data))
+    lb.show_with_slider(named_figure, ["a", "b & c"], label="which", start="a")
+    return shown[0]
+
+
+def test_a_slider_chooses_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    data = shown_with_slider(monkeypatch)
+    model = data["application/vnd.jupyter.widget-view+json"]["model_id"]
+    box = ipywidgets.widget_serialization["from_json"](f"IPY_MODEL_{model}", None)
+    slider, picture = box.children
+    assert 'alt="Figure a."' in picture.value
+    slider.value = "b & c"
+    assert 'alt="Figure b &amp; c."' in picture.value
+
+
+def test_where_there_are_no_widgets_a_slider_is_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "1")
+    data = shown_with_slider(monkeypatch)
+    assert data.keys() == {"image/png", "text/plain"}
+    assert data["text/plain"] == "Figure a."
+
+
+def test_a_slider_that_starts_nowhere_is_an_error() -> None:
+    with pytest.raises(ValueError, match="starts at c"):
+        lb.show_with_slider(named_figure, ["a", "b"], label="which", start="c")
 
 
 def test_a_figure_without_a_description_is_an_error() -> None:

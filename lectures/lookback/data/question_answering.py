@@ -6,12 +6,13 @@ section 3): one supporting fact ("where is mary ?") and two ("where is the apple
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from lookback.data.batches import TensorRows, padded
 from lookback.data.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _example(numbers: random.Random, verbs: Mapping[str, int], n_facts: int) -> 
 
 
 @dataclass(frozen=True)
-class QuestionBatch:
+class QuestionBatch(TensorRows):
     """Stories as padded tensors of word ids: S is the largest number of facts, W the largest number of words.
 
     `allowed` is True on real facts, False on padding. `ages` counts facts back from the latest, which has age 0;
@@ -193,17 +194,6 @@ class QuestionBatch:
     question: Tensor  # int64 (B, W)
     answer: Tensor  # int64 (B,)
     supporting: Tensor  # int64 (B, hops)
-
-    def __len__(self) -> int:
-        return len(self.answer)
-
-    def select(self, index: Tensor) -> "QuestionBatch":
-        """Return the stories at `index`, an integer tensor."""
-        return QuestionBatch(*(getattr(self, name.name)[index] for name in fields(self)))
-
-    def to(self, device: torch.device | str) -> "QuestionBatch":
-        """Return the same batch on `device`."""
-        return QuestionBatch(*(getattr(self, name.name).to(device) for name in fields(self)))
 
 
 def batch_questions(rows: "Dataset | Sequence[Mapping[str, Any]]", device: torch.device | str = "cpu") -> QuestionBatch:
@@ -228,20 +218,15 @@ def batch_questions(rows: "Dataset | Sequence[Mapping[str, Any]]", device: torch
         facts=_padded(facts, n_facts, max(len(fact) for story in facts for fact in story)),
         keys=_padded(keys, n_facts, 2),
         values=_padded([[encode(value) for value in story["values"]] for story in stories], n_facts, 2),
-        allowed=_padded_rows([[1] * len(story["facts"]) for story in stories], n_facts).bool(),
-        ages=_padded_rows(ages, n_facts),
-        question=_padded_rows([encode(story["question"]) for story in stories], 5),
+        allowed=padded([[1] * len(story["facts"]) for story in stories], n_facts).bool(),
+        ages=padded(ages, n_facts),
+        question=padded([encode(story["question"]) for story in stories], 5),
         answer=torch.tensor([encode(story["answer"])[0] for story in stories]),
         supporting=torch.tensor([story["supporting"] for story in stories]),
     ).to(device)
 
 
-def _padded_rows(rows: Sequence[Sequence[int]], length: int) -> Tensor:
-    """Return rows of different lengths as an int64 tensor (B, length), padded with zeros."""
-    return torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
-
-
 def _padded(stories: Sequence[Sequence[Sequence[int]]], n_facts: int, n_words: int) -> Tensor:
     """Return stories of sentences as an int64 tensor (B, n_facts, n_words), padded with zeros."""
     empty: list[list[int]] = [[]]
-    return torch.stack([_padded_rows([*story, *empty * (n_facts - len(story))], n_words) for story in stories])
+    return torch.stack([padded([*story, *empty * (n_facts - len(story))], n_words) for story in stories])
