@@ -17,7 +17,7 @@ check: lint # the fast part, in under three minutes
 
 lectures: .venv/dev # run every lecture and compare it with its stored outputs
 	$(bin)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with lectures/nbval_sanitize.cfg \
-		--nbval-cell-timeout 120 lectures
+		--nbval-cell-timeout 600 --timeout 900 lectures
 
 bench: .venv/dev # grading against nbgrader's own, on one class; STUDENTS=30
 	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)

@@ -117,7 +117,8 @@ def _walls() -> Iterator[Finding]:
 
     for wall in describe():
         subject = f"sandbox: {wall.layer}"
-        yield Finding(subject, "ok", "holds") if wall.holds else Finding(subject, "note", wall.reason, wall.remedy)
+        holds = f"holds, made by {wall.launcher[0]}" if wall.launcher else "holds"
+        yield Finding(subject, "ok", holds) if wall.holds else Finding(subject, "note", wall.reason, wall.remedy)
 
 
 def _disk(directory: Path) -> Finding:

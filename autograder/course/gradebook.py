@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -19,11 +18,13 @@ from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
 
 from autograder.course.course import Course
+from autograder.course.database import opened
 from autograder.course.notebook import grade_id, write
 from autograder.course.release import generate, source_notebook
 from autograder.course.verdicts import load, save, together
 from autograder.engine.align import exercises_of
 from autograder.engine.grading import Graded
+from autograder.engine.scratch import scratch
 from autograder.engine.verdict import Verdict
 
 LONGEST_TIMESTAMP = 100
@@ -32,8 +33,8 @@ LONGEST_TIMESTAMP = 100
 @contextmanager
 def recording(course: Course, assignment: str) -> Iterator[Recorder]:
     """The gradebook of a course, open for an assignment, with its cells as they are in the source notebook."""
-    with TemporaryDirectory() as folder:
-        generate(course, assignment, Path(folder), record=True)
+    with scratch() as folder:
+        generate(course, assignment, folder, record=True)
     with recorder_of(course, assignment) as recorder:
         yield recorder
 
@@ -41,7 +42,7 @@ def recording(course: Course, assignment: str) -> Iterator[Recorder]:
 @contextmanager
 def recorder_of(course: Course, assignment: str) -> Iterator[Recorder]:
     """The gradebook of a course, open for an assignment whose cells it knows."""
-    with Gradebook(course.database, course.course_id or "default_course") as gradebook:
+    with opened(course) as gradebook:
         yield Recorder(course, assignment, gradebook)
 
 
@@ -159,7 +160,7 @@ def changes(course: Course, assignment: str, exercise: str, verdicts: Iterable[V
     Example: `changes(Course("."), "04_attention", "memory_hop", verdicts)`
     """
     cell = exercises_of(source_notebook(course, assignment))[exercise].grade_id
-    with Gradebook(course.database, course.course_id or "default_course") as gradebook:
+    with opened(course) as gradebook:
         recorded = {
             submission.student.id: (grade.auto_score, grade.manual_score)
             for submission in gradebook.assignment_submissions(assignment)

@@ -16,6 +16,7 @@ from nbgrader.utils import capture_log
 
 from autograder.bank import Bank, UnknownUnit, load_bank
 from autograder.course.course import Course
+from autograder.course.database import make
 from autograder.course.errors import MaterialError
 from autograder.course.notebook import grade_id, read, write
 from autograder.engine.align import CHECK_CALL, checks_of
@@ -105,6 +106,8 @@ def generate(course: Course, assignment: str, folder: Path, *, record: bool) -> 
     Raises MaterialError where nbgrader fails.
     """
     course.source(assignment)
+    if record:
+        make(course)
     config = deepcopy(course.config)
     config.CourseDirectory.update(assignment_id=assignment, release_directory=str(folder))
     config.GenerateAssignment.no_database, config.SaveCells.enabled = not record, record

@@ -11,14 +11,11 @@ every fork. `python -m autograder.engine.parent DESCRIPTOR` speaks JSON over the
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -32,6 +29,7 @@ import psutil
 
 from autograder.engine import sandbox
 from autograder.engine.process import adopt_orphans, die_with
+from autograder.engine.scratch import remove, scratch
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 SETTINGS = {
@@ -55,7 +53,6 @@ PRELOADED = (
 )
 UNTRUSTED_MAY_NOT_SEE = ("solutions", "autograder.bank")
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
-DIRECTORIES = "lookback-kernels-"
 LONGEST_DIRECTORY = 90
 """The address of a Unix socket has 107 bytes."""
 
@@ -193,53 +190,30 @@ def _end(pid: int, directory: Path) -> float:
             for orphan in psutil.Process().children():
                 orphan.kill()
             usages.append(os.wait4(-1, 0)[2])
-    _remove(directory)
+    remove(directory)
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _remove(directory: Path) -> None:
-    """Remove a directory, however deep it is and whatever its permissions are."""
-    try:
-        shutil.rmtree(directory)
-    except (OSError, RecursionError):
-        subprocess.run(["chmod", "-R", "u+rwx", directory], check=False, stderr=subprocess.DEVNULL)
-        subprocess.run(["rm", "-rf", directory], check=True)
-
-
-def _own_directory() -> tuple[Path, int]:
-    """A directory that is ours while the lock in it is held; those of parents that were killed are removed."""
-    for left in Path(tempfile.gettempdir()).glob(f"{DIRECTORIES}*"):
-        with suppress(OSError), open(left / "lock", "rb") as held:
-            if left.stat().st_uid == os.getuid():
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(left)
-    directory = Path(tempfile.mkdtemp(prefix=DIRECTORIES))
+def check_short(directory: Path) -> None:
+    """Raise Unfit where the sockets in this directory could not be reached."""
     if len(str(directory)) > LONGEST_DIRECTORY:
-        directory.rmdir()
         raise Unfit(f"the address of a socket in {directory} would be too long; set TMPDIR to a shorter path")
-    directory.chmod(0o711)  # so that a kernel with a user of its own gets to its directory, and to no other
-    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return directory, lock
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    with suppress(BrokenPipeError):  # the owner has gone
+    with suppress(BrokenPipeError), scratch() as base:  # the pipe breaks where the owner has gone
         try:
+            check_short(base)
             preload()
             adopt_orphans()
-            base, _ = _own_directory()
         except Unfit as error:
             control.send(json.dumps({"unfit": str(error)}).encode())
             return
         gc.collect()
         gc.freeze()
-        try:
-            control.send(json.dumps({"ready": os.getpid()}).encode())
-            serve(control, base)
-        finally:
-            _remove(base)
+        control.send(json.dumps({"ready": os.getpid()}).encode())
+        serve(control, base)
 
 
 if __name__ == "__main__":

@@ -201,10 +201,10 @@ class Session:
         self.event(f"process {self._kernels} started")
 
     def _drop(self) -> None:
-        if self._kernel is not None:
-            self.cpu_seconds += self._kernel.close()
+        kernel, self._kernel = self._kernel, None  # first, for a parent that is gone cannot end it
+        if kernel is not None:
+            self.cpu_seconds += kernel.close()
             self.event(f"process {self._kernels} ended")
-            self._kernel = None
 
     def _ended(self, where: int | str, error: Exception) -> bool:
         """Drop the process that a step, by its place, or an exercise has lost; whether to try that once more."""

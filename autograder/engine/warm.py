@@ -54,7 +54,8 @@ class WarmParent:
         self.layers = sandbox.layers() if layers is None else layers
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | SETTINGS
-        command = [sys.executable, "-P", "-m", "autograder.engine.parent", str(theirs.fileno())]
+        launcher = sandbox.launcher() if "namespaces" in self.layers else ()
+        command = [*launcher, sys.executable, "-P", "-m", "autograder.engine.parent", str(theirs.fileno())]
         self._process = subprocess.Popen(
             command,
             env=environment,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, get_alembic_version
 
 from autograder.course.course import Course
+from autograder.course.database import make
 from autograder.course.errors import CourseError, MaterialError
 from autograder.course.gradebook import Recorder, recording, submission_time
 from autograder.course.notebook import fill, read, write
@@ -231,3 +235,17 @@ def test_an_answer_to_a_hand_graded_cell_waits_for_a_person(course: Course, reco
     answer["source"] += "\n\nSo that softmax does not saturate."
     recorder.record(result)
     assert entry(course)["grades"]["why_scale"] == (None, None, True)
+
+
+@pytest.mark.slow
+def test_a_new_gradebook_that_was_broken_off_is_completed_and_can_be_upgraded(course_directory: Path) -> None:
+    course = Course(course_directory)
+    make(course)  # and killed before there is a table
+    for _ in range(2):
+        with recording(course, ASSIGNMENT) as recorder:
+            recorder.record(graded(course))
+        with sqlite3.connect(course_directory / "gradebook.db") as database:
+            assert database.execute("select * from alembic_version").fetchall() == [(get_alembic_version(),)]
+    upgraded = subprocess.run([sys.executable, "-m", "nbgrader", "db", "upgrade"], cwd=course_directory)
+    assert upgraded.returncode == 0
+    assert entry(course)["grades"][f"check_{HOP}"] == (POINTS[HOP], None, False)

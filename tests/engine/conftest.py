@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from hypothesis import settings
@@ -20,9 +24,33 @@ from tests.engine.notebooks import Cells, source_notebook, written
 torch.set_num_threads(1)
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+WAIT = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'in_progress'); time.sleep(0.5)"
+"""A student's process takes this name and waits, so that others see that the moment has come."""
 LIMITS = Limits(cell_seconds=3, check_seconds=3)
 
 Grade = Callable[..., Graded]
+
+
+@contextmanager
+def meanwhile(act: Callable[[psutil.Process], object]) -> Iterator[None]:
+    """Do something to the process that waits, once, as soon as one does."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if process.name() == "in_progress":
+                        act(process)
+                        return
+
+    with ThreadPoolExecutor() as pool:
+        watching = pool.submit(watch)
+        try:
+            yield
+        finally:
+            over.set()
+        watching.result()
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +86,8 @@ def grade(parent: WarmParent, source: Path, tmp_path: Path) -> Grade:
 
 
 @pytest.fixture
-def own_tmpdir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A short path for the kernels of one test: other tests' parents tidy up elsewhere."""
-    with tempfile.TemporaryDirectory() as directory:
-        monkeypatch.setenv("TMPDIR", directory)
-        yield Path(directory)
+def own_tmpdir(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary directory of the kernels of one test: other tests' parents tidy up elsewhere."""
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return temporary

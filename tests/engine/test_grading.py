@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
@@ -19,7 +16,7 @@ from autograder.engine.verdict import Verdict, schema
 from autograder.engine.warm import WarmParent
 from autograder.result import ExerciseResult
 from solutions.programs import programs
-from tests.engine.conftest import LIMITS, Grade
+from tests.engine.conftest import LIMITS, WAIT, Grade, meanwhile
 from tests.engine.notebooks import (
     FIRST,
     FIRST_POINTS,
@@ -274,27 +271,12 @@ def test_text_from_the_student_can_be_written_anywhere(grade: Grade) -> None:
     assert points(graded) == (0, SECOND_POINTS)
 
 
-MARKED = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'in_progress'); time.sleep(0.5)"
-"""The process gives itself a name, so that whoever is to kill it sees that the moment has come."""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "first", [f"{MARKED}\n{RIGHT}", f"{RIGHT}\ndef soft_lookup(*a, f=soft_lookup):\n    {MARKED}; return f(*a)"]
+    "first", [f"{WAIT}\n{RIGHT}", f"{RIGHT}\ndef soft_lookup(*a, f=soft_lookup):\n    {WAIT}; return f(*a)"]
 )
-def test_a_process_that_the_machine_kills_costs_nothing(first: str, grade: Grade, parent: WarmParent) -> None:
-    graded = threading.Event()
-
-    def kill() -> None:
-        while not graded.is_set():
-            for process in psutil.Process(parent.pid).children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    if process.name() == "in_progress":
-                        return process.kill()
-
-    with ThreadPoolExecutor() as pool:
-        pool.submit(kill)
-        found = grade(submitted(first), limits=LIMITS.changed({"check_seconds": 60}))
-        graded.set()
-    assert points(found) == (FIRST_POINTS, SECOND_POINTS)
-    assert "the machine may have killed it" in "\n".join(found.log)
+def test_a_process_that_the_machine_kills_costs_nothing(first: str, grade: Grade) -> None:
+    with meanwhile(psutil.Process.kill):
+        graded = grade(submitted(first), limits=LIMITS.changed({"check_seconds": 60}))
+    assert points(graded) == (FIRST_POINTS, SECOND_POINTS)
+    assert "the machine may have killed it" in "\n".join(graded.log)

@@ -11,11 +11,11 @@ import pytest
 from autograder.engine.grading import Job
 from autograder.engine.journal import Journal
 from autograder.engine.limits import Limits
-from autograder.engine.parent import DIRECTORIES
 from autograder.engine.pool import grade_class
 from autograder.engine.sandbox.probe import ASKED
-from tests.engine.conftest import LIMITS
-from tests.engine.notebooks import submitted, written
+from autograder.engine.scratch import PREFIX
+from tests.engine.conftest import LIMITS, WAIT, meanwhile
+from tests.engine.notebooks import FIRST, answer, submitted, written
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def jobs(tmp_path: Path, source: Path, answers: dict[str, str | None]) -> list[J
 def nothing_left(own_tmpdir: Path) -> bool:
     """Whether every process of the engine ends, of itself, within ten seconds, and its directories are gone."""
     ours = [p for p in psutil.process_iter(["cmdline", "environ"]) if is_ours(p, own_tmpdir)]
-    return not psutil.wait_procs(ours, timeout=10)[1] and not list(own_tmpdir.glob(f"{DIRECTORIES}*"))
+    return not psutil.wait_procs(ours, timeout=10)[1] and not list(own_tmpdir.glob(f"{PREFIX}*"))
 
 
 def is_ours(process: psutil.Process, own_tmpdir: Path) -> bool:
@@ -58,6 +58,26 @@ def test_a_submission_that_kills_its_worker_fails_alone(
         "fay": ("missing", 0.0),
     }
     assert "its worker ended twice without a verdict" in found["eve"].notes[0]
+    assert nothing_left(own_tmpdir)
+
+
+def warm_parent(kernel: psutil.Process) -> psutil.Process:
+    """The warm parent of a kernel."""
+    return [above for above in kernel.parents() if "autograder.engine.parent" in above.cmdline()][-1]
+
+
+@pytest.mark.parametrize("who", ["parent", "worker"])
+def test_what_the_machine_kills_is_replaced(who: str, tmp_path: Path, source: Path, own_tmpdir: Path) -> None:
+    def kill(kernel: psutil.Process) -> None:
+        parent = warm_parent(kernel)
+        (parent if who == "parent" else parent.parent()).kill()
+
+    class_ = jobs(tmp_path, source, {"ada": f"{WAIT}\n{answer(FIRST)['source']}", "bob": None})
+    with meanwhile(kill):
+        found = [graded.verdict for graded in grade_class(class_, workers=1)]
+    assert {verdict.student: (verdict.status, verdict.points) for verdict in found} == dict.fromkeys(
+        ("ada", "bob"), ("graded", 9.0)
+    )
     assert nothing_left(own_tmpdir)
 
 

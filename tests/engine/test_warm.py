@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,8 @@ import psutil
 import pytest
 
 from autograder.engine.limits import Limits
-from autograder.engine.parent import DIRECTORIES, PASSED_ON
+from autograder.engine.parent import PASSED_ON
+from autograder.engine.scratch import PREFIX
 from autograder.engine.warm import ParentGone, WarmParent
 
 UNFIT = {
@@ -86,7 +86,7 @@ def test_a_kernel_dies_with_its_parent_and_the_next_parent_tidies_up(own_tmpdir:
         assert fork.directory.exists()
         assert not directory.exists()
         next_parent.end(fork)
-    assert not list(own_tmpdir.glob(f"{DIRECTORIES}*"))
+    assert not list(own_tmpdir.glob(f"{PREFIX}*"))
 
 
 @pytest.mark.slow
@@ -98,14 +98,12 @@ def test_a_parent_that_is_gone_is_the_graders_failure() -> None:
 
 
 def test_a_long_path_for_temporary_files_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autograder.engine.parent import Unfit, _own_directory
-
     long = tmp_path / ("x" * 100)
     long.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
-    with pytest.raises(Unfit, match="set TMPDIR to a shorter path"):
-        _own_directory()
-    assert not list(long.glob(f"{DIRECTORIES}*"))
+    monkeypatch.setenv("TMPDIR", str(long))
+    with WarmParent(()) as parent, pytest.raises(ParentGone, match="set TMPDIR to a shorter path"):
+        parent.fork(seed=1, limits=Limits())
+    assert list(long.iterdir()) == []
 
 
 def _owner() -> tuple[subprocess.Popen[str], psutil.Process, psutil.Process, Path]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,25 +21,39 @@ from autograder.engine.sandbox import system
 from autograder.engine.sandbox.policy import LAYERS, SAFE_TIERS, Layer, Place, Policy, tier_of
 from autograder.engine.sandbox.remedies import remedy
 from autograder.engine.sandbox.walls import FIRST_USER, enter
+from autograder.engine.scratch import scratch
 
 PROBE_SECONDS = 60.0
 HEADLINES_AND_LOOPBACK = 3
+BUBBLEWRAP = (
+    *("bwrap", "--dev-bind", "/", "/", "--unshare-user", "--cap-add", "ALL", "--die-with-parent", "--"),
+    *("env", "-u", "PWD"),  # which it sets
+)
+"""Gives a process a user namespace and every right in it, where AppArmor lets bubblewrap make one and Python not."""
 ASKED = "LOOKBACK_LAYERS"
 """A variable of the grader's environment: the layers to try, separated by blanks, where not all of them are wanted."""
 
 
 @dataclass(frozen=True)
 class Wall:
-    """A layer of the sandbox on this machine: whether it holds, why it does not, and what would help."""
+    """A layer of the sandbox on this machine: whether it holds, why it does not, and what would help.
+
+    `launcher` is how the command of the process must begin for it to hold.
+    """
 
     layer: str
     holds: bool
     reason: str = ""
     remedy: str = ""
+    launcher: tuple[str, ...] = ()
 
 
 class WrongLayers(ValueError):
     """The environment asks for layers that do not exist."""
+
+
+class ProbeFailed(RuntimeError):
+    """The walls could not even be tried."""
 
 
 class Breached(Exception):
@@ -55,17 +69,40 @@ def describe() -> tuple[Wall, ...]:
     asked = os.environ.get(ASKED, " ".join(LAYERS)).split()
     if unknown := set(asked) - set(LAYERS):
         raise WrongLayers(f"{ASKED} names no layer with {', '.join(sorted(unknown))}; there are {', '.join(LAYERS)}")
-    command = [sys.executable, "-P", "-m", __package__, *asked]
+    reasons = _tried(asked, ())
+    launched: tuple[str, ...] = ()
+    if reasons.get("namespaces") and shutil.which(BUBBLEWRAP[0]):
+        with suppress(ProbeFailed):
+            helped = _tried(asked, BUBBLEWRAP)
+            if not helped["namespaces"]:
+                reasons, launched = helped, BUBBLEWRAP
+    left_out = {name: Wall(name, False, "it was not asked for", f"unset {ASKED}") for name in LAYERS}
+    walls = {
+        name: Wall(name, not reason, reason, remedy(name, reason), launched if name == "namespaces" else ())
+        for name, reason in reasons.items()
+    }
+    return tuple((left_out | walls).values())
+
+
+def _tried(asked: Sequence[str], launched: tuple[str, ...]) -> dict[str, str]:
+    """Of each layer that is asked for "" or why it does not hold, in a process that is started like this."""
+    command = [*launched, sys.executable, "-P", "-m", __package__, *asked]
     try:
         tried = subprocess.run(
             command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=True, stdin=subprocess.DEVNULL
         )
     except subprocess.SubprocessError as error:
-        raise RuntimeError(f"the sandbox could not be tried: {error} {error.stderr or ''}") from None  # type: ignore[attr-defined]
+        raise ProbeFailed(f"the sandbox could not be tried: {error} {error.stderr or ''}") from None  # type: ignore[attr-defined]
     reasons: dict[str, str] = json.loads(tried.stdout)
-    left_out = {name: Wall(name, False, "it was not asked for", f"unset {ASKED}") for name in LAYERS}
-    walls = {name: Wall(name, not reason, reason, remedy(name, reason)) for name, reason in reasons.items()}
-    return tuple((left_out | walls).values())
+    return reasons
+
+
+def launcher() -> tuple[str, ...]:
+    """How to begin the command of a process whose forks are to have walls: usually with nothing.
+
+    Example: `subprocess.run([*launcher(), sys.executable, "-c", "…"])`
+    """
+    return next((wall.launcher for wall in describe() if wall.launcher), ())
 
 
 def layers() -> tuple[Layer, ...]:
@@ -102,9 +139,8 @@ def probe(candidates: Sequence[Layer]) -> dict[Layer, str]:
 def _try(policy: Policy) -> str:
     """Why these walls do not hold, found out in a child."""
     reading, writing = os.pipe()
-    with tempfile.TemporaryDirectory() as base:
-        os.chmod(base, 0o711)
-        directory = Path(base, "probe")
+    with scratch() as base:
+        directory = base / "probe"
         directory.mkdir()
         child = os.fork()
         if not child:

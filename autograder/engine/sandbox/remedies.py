@@ -8,7 +8,8 @@ SETTINGS = {
     "kernel/unprivileged_userns_clone": ("0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
     "kernel/apparmor_restrict_unprivileged_userns": (
         "1",
-        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give Python an AppArmor profile with userns",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give Python, or bubblewrap, an AppArmor"
+        " profile with userns",
     ),
     "user/max_user_namespaces": ("0", "sudo sysctl -w user.max_user_namespaces=10000"),
 }

@@ -93,18 +93,25 @@ def become_ordinary(needed: Sequence[str]) -> None:
     """Become an ordinary user for whom these paths can be reached, even in a home that is closed to others."""
     system.unshare(system.CLONE_NEWNS)
     system.mount("none", Path("/"), "", system.MS_REC | system.MS_PRIVATE)
-    for path in map(Path, needed):
-        closed = [parent for parent in path.parents if not parent.stat().st_mode & 1]
-        if closed:
-            aside = Path(tempfile.mkdtemp())
-            system.mount(path, aside, "", system.MS_BIND | system.MS_REC)
-            system.mount("tmpfs", closed[-1], "tmpfs", 0, "mode=755")
-            path.mkdir(parents=True)
-            system.mount(aside, path, "", system.MS_BIND | system.MS_REC)
+    aside = {path: Path(tempfile.mkdtemp()) for path in sorted(map(Path, needed)) if _closed(path)}
+    for path, place in aside.items():
+        system.mount(path, place, "", system.MS_BIND | system.MS_REC)
+    for closed in {_closed(path)[-1] for path in aside}:
+        system.mount("tmpfs", closed, "tmpfs", 0, "mode=755")
+    for path, place in aside.items():
+        path.mkdir(parents=True, exist_ok=True)
+        system.mount(place, path, "", system.MS_BIND | system.MS_REC)
+        system.umount(place)
+        place.rmdir()
     os.setgroups([])
     os.setresgid(ORDINARY, ORDINARY, ORDINARY)
     os.setresuid(ORDINARY, ORDINARY, ORDINARY)
     system.prctl(system.PR_SET_DUMPABLE, 1)  # as it is after a login
+
+
+def _closed(path: Path) -> list[Path]:
+    """The directories above a path that others may not enter, the innermost first."""
+    return [parent for parent in path.parents if not parent.stat().st_mode & 1]
 
 
 def open_way(directory: Path) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
 import pytest
 
-from autograder.engine.sandbox import LAYERS, SAFE_TIERS, Policy, describe, layers, probe, safe, tier, tier_of
+from autograder.course.doctor import examine
+from autograder.engine.kernel import Kernel
+from autograder.engine.limits import Limits
+from autograder.engine.sandbox import LAYERS, SAFE_TIERS, Policy, describe, launcher, layers, probe, safe, tier, tier_of
 from autograder.engine.sandbox.remedies import remedy
-from tests.engine.sandbox.behind import ALONE
+from autograder.engine.warm import WarmParent
+from tests.engine.sandbox.behind import ALONE, ROOT
 
 
 def test_the_tier_is_that_of_the_layers_that_hold() -> None:
@@ -46,6 +55,45 @@ def test_the_environment_can_leave_layers_out(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(probe.WrongLayers, match="LOOKBACK_LAYERS names no layer with walls; there are namespaces"):
         describe()
     describe.cache_clear()
+
+
+@pytest.fixture
+def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine that lets bubblewrap make namespaces, and nobody else."""
+    try_for_real = probe._tried
+
+    def tried(asked: Sequence[str], launched: tuple[str, ...]) -> dict[str, str]:
+        return try_for_real(asked, launched) | ({} if launched else {"namespaces": "Operation not permitted"})
+
+    monkeypatch.setattr(probe, "_tried", tried)
+    describe.cache_clear()
+    yield
+    describe.cache_clear()
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+@pytest.mark.slow
+def test_bubblewrap_opens_the_door_where_only_it_may(denied: None) -> None:
+    if not launcher():
+        pytest.skip("bubblewrap makes no namespaces here either")
+    assert (launcher()[0], tier()) == ("bwrap", SAFE_TIERS[0])
+    assert "holds, made by bwrap" in [finding.found for finding in examine(ROOT)]
+    with WarmParent() as parent:
+        kernel = Kernel(parent, Limits(), seed=1, device="cpu")
+        looks = f"os.path.exists({str(ROOT / 'solutions')!r}), open('/proc/self/status').read()"
+        code = f"import os\nprint(os.getpid(), {looks})"
+        printed = kernel.execute(code, Limits()).outputs[0]["text"]
+        kernel.close()
+        assert printed.startswith("1 False")
+        assert "CapEff:\t0000000000000000" in printed
+        family = psutil.Process(parent.pid).children(recursive=True)
+    assert psutil.wait_procs(family, 10)[1] == []
+
+
+def test_without_bubblewrap_the_other_walls_hold(denied: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert launcher() == ()
+    assert "namespaces" not in layers()
 
 
 def test_a_policy_names_only_layers_that_exist() -> None:

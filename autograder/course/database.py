@@ -1,0 +1,35 @@
+"""The gradebook's database: made and opened as nbgrader does, but so that a kill cannot leave half of one."""
+
+from __future__ import annotations
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from nbgrader.api import Gradebook
+from nbgrader.dbutil import ALEMBIC_DIR
+from sqlalchemy import create_engine, inspect
+
+from autograder.course.course import Course
+
+ONE_OF_ITS_TABLES = "submitted_assignment"
+
+
+def opened(course: Course) -> Gradebook:
+    """The gradebook of a course, made where there is none; whoever asks closes it.
+
+    Example: `with opened(Course(".")) as gradebook: gradebook.students`
+    """
+    make(course)
+    return Gradebook(course.database, course.course_id or "default_course")
+
+
+def make(course: Course) -> None:
+    """Mark a new database with the version of the tables that nbgrader is about to make in it.
+
+    nbgrader makes the tables first and asks for their version, in a process of two seconds, afterwards. A gradebook of
+    which that was broken off has no version for ever, and `nbgrader db upgrade` fails on it.
+    """
+    engine = create_engine(course.database)
+    if not inspect(engine).has_table(ONE_OF_ITS_TABLES):
+        with engine.begin() as connection:
+            MigrationContext.configure(connection).stamp(ScriptDirectory(ALEMBIC_DIR), "head")
+    engine.dispose()
