@@ -367,8 +367,8 @@ unroll = [
         "torch.stack(outputs, dim=1)",
         "torch.stack(outputs).reshape(len(inputs), inputs.shape[1], -1)",
         name="time and batch exchanged by a reshape",
-        hint="(T, B, O) becomes (B, T, O) by a transpose. A reshape gives the shape, and puts one sentence's outputs "
-        "into another's rows.",
+        hint="From (T, B, O) to (B, T, O) takes a transpose. A reshape gives the shape, and puts one sentence's "
+        "outputs into another's rows.",
     ),
     over(
         "inputs.shape[1]):",
@@ -571,7 +571,7 @@ sequence_cross_entropy = [
         ".clamp(min=1)",
         "",
         name="NaN from a batch of padding",
-        hint="0/0 is NaN. Where there is no real token the loss is 0: divide by at least 1.",
+        hint="Zero by zero is NaN. Where there is no real token the loss is 0: divide by at least 1.",
     ),
     cross_entropy(
         "chosen = logits[real]",
