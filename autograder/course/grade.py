@@ -102,7 +102,9 @@ def class_seed(course: Course, assignment: str, asked: int | None = None) -> int
         return int(path.read_text())
     seed = secrets.randbelow(LARGEST_SEED) if asked is None else asked
     path.parent.mkdir(exist_ok=True)
-    path.write_text(f"{seed}\n")
+    fresh = path.with_suffix(".fresh")
+    fresh.write_text(f"{seed}\n")
+    fresh.replace(path)  # a file that a kill left empty would be the class's seed
     return seed
 
 

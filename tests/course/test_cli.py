@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from autograder.cli import app
 from autograder.course.course import Course
-from autograder.engine.sandbox import LAYERS, describe
+from autograder.engine.sandbox import LAYERS
 from tests.course.small import ASSIGNMENT, ATTENTION, small_cells, stub, write_course, write_notebook
 
 COMMANDS = ("release", "solve", "class", "grade", "feedback", "report", "validate", "doctor", "demo")
@@ -132,16 +132,12 @@ def test_the_doctor_names_what_is_wrong_and_the_remedy(course: Course, tmp_path:
 def test_nothing_is_graded_where_the_sandbox_does_not_hold(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     write_notebook(course.submitted(ASSIGNMENT, "ada"), small_cells())
     monkeypatch.setenv("LOOKBACK_LAYERS", "rlimits")
-    describe.cache_clear()
-    try:
-        refused = run("grade", ASSIGNMENT, "--course", str(course.directory))
-        assert refused.exit_code == 2
-        assert "the sandbox here is only “rlimits”" in refused.stderr
-        assert refused.stderr.count("\n") == 1
-        allowed = run("grade", ASSIGNMENT, "--unsafe", "--json", "--course", str(course.directory))
-        assert [verdict["tier"] for verdict in json.loads(allowed.stdout)] == ["rlimits"]
-    finally:
-        describe.cache_clear()
+    refused = run("grade", ASSIGNMENT, "--course", str(course.directory))
+    assert refused.exit_code == 2
+    assert "the sandbox here is only “rlimits”" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    allowed = run("grade", ASSIGNMENT, "--unsafe", "--json", "--course", str(course.directory))
+    assert [verdict["tier"] for verdict in json.loads(allowed.stdout)] == ["rlimits"]
 
 
 def test_the_demonstration_replaces_nothing_but_an_earlier_one(course: Course, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from autograder.course.course import Course
 from autograder.course.errors import CourseError
+from autograder.course.grade import class_seed
 from tests.course.small import ASSIGNMENT, write_course
 
 
@@ -82,3 +84,12 @@ def test_an_assignment_has_one_notebook(tmp_path: Path) -> None:
     (course.source(ASSIGNMENT).with_name("second.ipynb")).write_text("{}")
     with pytest.raises(CourseError, match=r"several notebooks \(04_attention.ipynb, second.ipynb\)"):
         course.source(ASSIGNMENT)
+
+
+def test_the_seed_of_a_class_is_there_whole_or_not_at_all(course: Course) -> None:
+    assert class_seed(course, ASSIGNMENT, 5) == class_seed(course, ASSIGNMENT) == 5
+    path = course.journal / f"{ASSIGNMENT}.seed"
+    os.link(path, path.with_name("before"))
+    assert class_seed(course, ASSIGNMENT, 6) == 6
+    assert path.with_name("before").read_text() == "5\n", "a kill would have left the old one, not an empty file"
+    assert class_seed(course, ASSIGNMENT) == 6

@@ -60,13 +60,17 @@ class Breached(Exception):
     """A wall was raised without an error, and does not hold."""
 
 
-@cache
 def describe() -> tuple[Wall, ...]:
     """Every layer as it was found on this machine, tried once by each process that asks. Raises WrongLayers.
 
     Example: `[wall.remedy for wall in describe() if not wall.holds]`
     """
-    asked = os.environ.get(ASKED, " ".join(LAYERS)).split()
+    return described(tuple(os.environ.get(ASKED, " ".join(LAYERS)).split()))
+
+
+@cache
+def described(asked: tuple[str, ...]) -> tuple[Wall, ...]:
+    """The same where these layers are asked for."""
     if unknown := set(asked) - set(LAYERS):
         raise WrongLayers(f"{ASKED} names no layer with {', '.join(sorted(unknown))}; there are {', '.join(LAYERS)}")
     reasons = _tried(asked, ())

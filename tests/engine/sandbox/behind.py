@@ -91,9 +91,19 @@ def run(
 
 def become_ordinary(needed: Sequence[str]) -> None:
     """Become an ordinary user for whom these paths can be reached, even in a home that is closed to others."""
+    if closed := [path for path in sorted(map(Path, needed)) if _closed(path)]:
+        _show(closed)
+    os.setgroups([])
+    os.setresgid(ORDINARY, ORDINARY, ORDINARY)
+    os.setresuid(ORDINARY, ORDINARY, ORDINARY)
+    system.prctl(system.PR_SET_DUMPABLE, 1)  # as it is after a login
+
+
+def _show(paths: Sequence[Path]) -> None:
+    """Show this process these paths in directories that everybody may enter."""
     system.unshare(system.CLONE_NEWNS)
     system.mount("none", Path("/"), "", system.MS_REC | system.MS_PRIVATE)
-    aside = {path: Path(tempfile.mkdtemp()) for path in sorted(map(Path, needed)) if _closed(path)}
+    aside = {path: Path(tempfile.mkdtemp()) for path in paths}
     for path, place in aside.items():
         system.mount(path, place, "", system.MS_BIND | system.MS_REC)
     for closed in {_closed(path)[-1] for path in aside}:
@@ -103,10 +113,6 @@ def become_ordinary(needed: Sequence[str]) -> None:
         system.mount(place, path, "", system.MS_BIND | system.MS_REC)
         system.umount(place)
         place.rmdir()
-    os.setgroups([])
-    os.setresgid(ORDINARY, ORDINARY, ORDINARY)
-    os.setresuid(ORDINARY, ORDINARY, ORDINARY)
-    system.prctl(system.PR_SET_DUMPABLE, 1)  # as it is after a login
 
 
 def _closed(path: Path) -> list[Path]:

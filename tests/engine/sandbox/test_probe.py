@@ -46,15 +46,15 @@ def test_a_tier_has_the_name_of_its_strong_walls(held: tuple[str, ...], name: st
 
 
 def test_the_environment_can_leave_layers_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tier()
     monkeypatch.setenv(probe.ASKED, "rlimits capabilities")
-    describe.cache_clear()
     assert tier() == "rlimits"
     assert not safe()
     monkeypatch.setenv(probe.ASKED, "rlimits walls")
-    describe.cache_clear()
     with pytest.raises(probe.WrongLayers, match="LOOKBACK_LAYERS names no layer with walls; there are namespaces"):
         describe()
-    describe.cache_clear()
+    monkeypatch.delenv(probe.ASKED)
+    assert tier() == before
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def denied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return try_for_real(asked, launched) | ({} if launched else {"namespaces": "Operation not permitted"})
 
     monkeypatch.setattr(probe, "_tried", tried)
-    describe.cache_clear()
+    probe.described.cache_clear()
     yield
-    describe.cache_clear()
+    probe.described.cache_clear()
 
 
 @pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
