@@ -108,6 +108,7 @@ def test_a_program_takes_the_arguments_of_the_reference(unit: str, program: Prog
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # hundreds of programs in one test
 @pytest.mark.parametrize(("unit", "exercise"), EXERCISES)
 def test_two_mistakes_at_once_lose_points(unit: str, exercise: str) -> None:
     bank = load_bank(unit)
@@ -127,6 +128,7 @@ def test_two_mistakes_at_once_lose_points(unit: str, exercise: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # hundreds of programs in one test
 @pytest.mark.parametrize("unit", UNITS)
 def test_another_seed_gives_the_same_table(unit: str) -> None:
     bank = load_bank(unit)
