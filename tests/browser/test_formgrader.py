@@ -19,7 +19,7 @@ ASSIGNMENT, QUESTION = "04_attention", "question_identity"
 def graded(root: Path, tmp_path: Path) -> tuple[Path, dict[str, float]]:
     """A course with a small class, and the points of every student."""
     course = tmp_path / "course"
-    shutil.copytree(root / "assignments", course / "assignments")
+    shutil.copytree(root / "assignments" / ASSIGNMENT, course / "assignments" / ASSIGNMENT)
     shutil.copy(root / "nbgrader_config.py", course)
     where = ("--course", str(course))
     autograder("release", ASSIGNMENT, *where)
