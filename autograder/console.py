@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,9 +16,11 @@ from rich.table import Table
 from autograder.course.doctor import Finding
 from autograder.course.gradebook import Change
 from autograder.course.pages import plain, points
-from autograder.course.validate import Row
-from autograder.engine.grading import Graded
+from autograder.engine.job import Graded
 from autograder.engine.verdict import Verdict
+
+if TYPE_CHECKING:
+    from autograder.course.validate import Row
 
 LONGEST_NOTE = 200
 SLOWEST = 3

@@ -12,6 +12,7 @@ from autograder.checks.exercise import Exercise
 from autograder.checks.request import Answer, Request
 from autograder.checks.subject import Answerer, local
 from autograder.result import Diagnosis, ExerciseResult
+from autograder.unit import no_bank, unit_of
 from solutions.programs import Program, programs
 
 
@@ -42,13 +43,13 @@ class Bank:
 @cache
 def load_bank(assignment: str) -> Bank:
     """The bank of an assignment: `load_bank("04_attention")`. Raises UnknownUnit where there is none."""
-    name = assignment.split("_", 1)[-1]
+    name = unit_of(assignment)
     try:
         module = import_module(f"autograder.bank.{name}")
     except ModuleNotFoundError as error:
         if error.name != f"autograder.bank.{name}":
             raise
-        raise UnknownUnit(f"no bank of checks for {assignment!r}: autograder/bank/{name}.py does not exist") from None
+        raise UnknownUnit(no_bank(assignment)) from None
     unit = import_module(f"solutions.{name}")
     exercises = _exercises(module)
     made = programs(name)

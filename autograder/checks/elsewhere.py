@@ -70,6 +70,11 @@ def elsewhere() -> Iterator[None]:
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No, as nothing here is compiled: skipping it would import it, a second of every process."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _dispatch(func, args, dict(kwargs or {}))
 

@@ -18,8 +18,9 @@ from autograder.bank import Bank
 from autograder.checks.subject import local
 from autograder.course.course import Course
 from autograder.course.errors import CourseError
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, grade_id, stubs, write
-from autograder.course.release import bank_of, students_version
+from autograder.course.release import bank_of
 from solutions.programs import Program, reference
 
 NAMES = ("ada", "bela", "chen", "dana", "emil", "farah", "gita", "hugo", "ines", "kofi", "lena", "milan")

@@ -16,7 +16,7 @@ from autograder.course.grade import grade, jobs
 from autograder.course.release import release
 from autograder.course.report import write_report
 from autograder.course.verdicts import graded_verdicts
-from autograder.engine.grading import Graded
+from autograder.engine.job import Graded
 from autograder.engine.limits import Limits
 
 MARK = ".demonstration"

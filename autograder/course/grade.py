@@ -7,15 +7,13 @@ import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
 from autograder.course.course import Course
 from autograder.course.errors import CourseError, suggestion
 from autograder.course.gradebook import recorder_of, recording
+from autograder.course.material import has_checks, source_notebook
 from autograder.course.pages import plain
-from autograder.course.release import bank_of, has_checks, source_notebook
 from autograder.engine.align import exercises_of
-from autograder.engine.grading import Graded, Job
+from autograder.engine.job import Graded, Job
 from autograder.engine.journal import Journal, JournalInUse, job_key
 from autograder.engine.limits import Limits
 from autograder.engine.pool import grade_class, work
@@ -44,12 +42,11 @@ def jobs(
         raise CourseError(f"nobody has handed in {assignment}: {course.submitted(assignment, 'STUDENT')} is the place")
     if student is not None and student not in students:
         raise CourseError(f"{student!r} has not handed in {assignment}: {suggestion(student, students)}")
-    if has_checks(course, assignment):
-        bank_of(course, assignment)
+    has_checks(course, assignment)
     known = list(exercises_of(source_notebook(course, assignment)))
     if exercise is not None and exercise not in known:
         raise CourseError(f"{assignment} has no exercise {exercise!r}: {suggestion(exercise, known)}")
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not _has_cuda():
         raise CourseError("there is no CUDA device here: grade with --device cpu")
     if seed is None or (student is None and exercise is None):
         seed = class_seed(course, assignment, seed)
@@ -106,6 +103,12 @@ def class_seed(course: Course, assignment: str, asked: int | None = None) -> int
     fresh.write_text(f"{seed}\n")
     fresh.replace(path)  # a file that a kill left empty would be the class's seed
     return seed
+
+
+def _has_cuda() -> bool:
+    from torch.cuda import is_available  # here, for a class without a GPU need not wait for PyTorch
+
+    return is_available()
 
 
 def _journal(course: Course, assignment: str) -> Journal:

@@ -19,11 +19,11 @@ from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solut
 
 from autograder.course.course import Course
 from autograder.course.database import opened
+from autograder.course.material import generate, source_notebook
 from autograder.course.notebook import grade_id, write
-from autograder.course.release import generate, source_notebook
 from autograder.course.verdicts import load, save, together
 from autograder.engine.align import exercises_of
-from autograder.engine.grading import Graded
+from autograder.engine.job import Graded
 from autograder.engine.scratch import scratch
 from autograder.engine.verdict import Verdict
 

@@ -5,24 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nbformat import NotebookNode
-from nbgrader.converters import GenerateAssignment
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import capture_log
 
 from autograder.bank import Bank, UnknownUnit, load_bank
 from autograder.course.course import Course
-from autograder.course.database import make
 from autograder.course.errors import MaterialError
-from autograder.course.notebook import grade_id, read, write
-from autograder.engine.align import CHECK_CALL, checks_of
-from autograder.engine.grading import Job
-from autograder.engine.limits import Limits
-from autograder.engine.notebook import Notebook, Rejected, read_notebook
+from autograder.course.material import generate, has_checks, students_version
+from autograder.course.notebook import grade_id, write
+from autograder.engine.align import CHECK_CALL
+from autograder.engine.job import Job
 from autograder.engine.pool import grade_class
 from solutions.programs import reference
 
@@ -52,13 +46,6 @@ def release(course: Course, assignment: str) -> Path:
     return target
 
 
-def students_version(course: Course, assignment: str) -> NotebookNode:
-    """The notebook as students get it. Neither the release nor the gradebook is touched."""
-    with TemporaryDirectory() as folder:
-        generate(course, assignment, Path(folder), record=False)
-        return read(Path(folder) / assignment / course.source(assignment).name)
-
-
 def bank_of(course: Course, assignment: str) -> Bank:
     """The bank of an assignment of the course. Raises MaterialError where there is none."""
     course.source(assignment)
@@ -66,20 +53,6 @@ def bank_of(course: Course, assignment: str) -> Bank:
         return load_bank(assignment)
     except UnknownUnit as error:
         raise MaterialError([str(error)]) from error
-
-
-def has_checks(course: Course, assignment: str) -> bool:
-    """Whether the assignment has checks, for which there must be a bank. Raises MaterialError."""
-    return bool(checks_of(source_notebook(course, assignment)))
-
-
-def source_notebook(course: Course, assignment: str) -> Notebook:
-    """The source notebook of an assignment as the engine reads it. Raises MaterialError where it cannot."""
-    source = course.source(assignment)
-    try:
-        return read_notebook(source, Limits().notebook_bytes)
-    except Rejected as reason:
-        raise MaterialError([f"{source}: {reason}"]) from None
 
 
 def references(bank: Bank) -> dict[str, str]:
@@ -98,22 +71,6 @@ def unearned_points(course: Course, assignment: str, version: NotebookNode) -> l
     if verdict.status != "graded":
         return [f"the students' version cannot be graded: {' '.join(verdict.notes)}"]
     return [f"the stub of {e.name} earns {e.points:g} points" for e in verdict.exercises if e.points > 0]
-
-
-def generate(course: Course, assignment: str, folder: Path, *, record: bool) -> None:
-    """Run nbgrader's GenerateAssignment into `folder`, and record the assignment's cells in the gradebook or not.
-
-    Raises MaterialError where nbgrader fails.
-    """
-    course.source(assignment)
-    if record:
-        make(course)
-    config = deepcopy(course.config)
-    config.CourseDirectory.update(assignment_id=assignment, release_directory=str(folder))
-    config.GenerateAssignment.no_database, config.SaveCells.enabled = not record, record
-    made = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config))
-    if not made["success"]:
-        raise MaterialError([f"nbgrader cannot make the students' version of {assignment}: {_cause(made)}"])
 
 
 def leaks(released: NotebookNode, solutions: Mapping[str, str]) -> list[str]:
@@ -154,11 +111,3 @@ def _tells(statement: ast.stmt) -> bool:
 
 def _place(cell: NotebookNode, position: int) -> str:
     return f"cell {position + 1} ({name})" if (name := grade_id(cell)) else f"cell {position + 1}"
-
-
-def _cause(made: dict[str, str]) -> str:
-    """The last exception in nbgrader's log that is not its own summary."""
-    text = made.get("log", "") + made.get("error", "")
-    found = re.findall(r"^\s*(?:\w+\.)*(\w+(?:Error|Exception|Entry): .+)$", text, re.MULTILINE)
-    causes = [line for line in found if not line.startswith("NbGraderException")] or found
-    return str(causes[-1]) if causes else text.strip().splitlines()[-1]

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from autograder.engine.grading import Graded, Job
+from autograder.engine.job import Graded, Job
 from autograder.engine.notebook import Rejected, read_bytes
 from autograder.engine.verdict import Verdict
 from autograder.engine.versions import versions

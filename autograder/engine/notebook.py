@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.engine.wire import readable
+from autograder.engine.text import readable
 
 MOST_CELLS = 2000
 KINDS = ("code", "markdown", "raw")

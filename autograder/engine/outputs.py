@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from autograder.engine.wire import readable
+from autograder.engine.text import readable
 
 LONGEST_NAME = 100
 LONGEST_ERROR = 300

@@ -5,23 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import traceback
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-import torch
-
-from autograder.bank import UnknownUnit
-from autograder.engine.grading import Graded, Job, WrongSource, failed, grade_submission
+from autograder.engine.job import Graded, Job, failed
 from autograder.engine.journal import Journal, job_key
-from autograder.engine.limits import WrongLimit
 from autograder.engine.process import die_with
-from autograder.engine.warm import ParentGone, WarmParent
-
-OVERTIME_SECONDS = 120
-"""How much longer than its own limit a submission may keep a worker, before the worker ends itself."""
 
 
 def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = None) -> Generator[Graded, None, None]:
@@ -55,7 +46,7 @@ def _graded(waiting: deque[Job], given_up: deque[Job], workers: int) -> Iterator
     while waiting:
         others = multiprocessing.active_children()
         pool = ProcessPoolExecutor(
-            min(workers, len(waiting)), multiprocessing.get_context("spawn"), _start_worker, (os.getpid(),)
+            min(workers, len(waiting)), multiprocessing.get_context("spawn"), _startworker, (os.getpid(),)
         )
         running: dict[Future[Graded], Job] = {}
         try:
@@ -77,35 +68,15 @@ def _graded(waiting: deque[Job], given_up: deque[Job], workers: int) -> Iterator
             pool.shutdown(cancel_futures=True)
 
 
-_parent: WarmParent | None = None
-
-
-def _start_worker(coordinator: int) -> None:
+def _startworker(coordinator: int) -> None:
     die_with(coordinator)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is for the coordinator
-    torch.set_num_threads(1)
 
 
 def work(job: Job) -> Graded:
-    """Grade in this process, with its warm parent; with a new one where that has died.
+    """Grade one submission in this process: a worker of a class, or one that stays."""
+    from autograder.engine.worker import (
+        grade_with_parent,  # with PyTorch and the bank, which the coordinator does without
+    )
 
-    A submission that takes much longer than it may ends the process.
-    """
-    global _parent
-    signal.alarm(int(job.limits.submission_seconds) + OVERTIME_SECONDS)  # unless it is turned off, it ends the worker
-    try:
-        for _ in range(2):
-            _parent = _parent or WarmParent()
-            try:
-                return grade_submission(job, _parent)
-            except ParentGone as error:
-                reason = str(error)
-                _parent.close()
-                _parent = None
-        return failed(job, reason)
-    except (WrongSource, WrongLimit, UnknownUnit) as error:
-        return failed(job, str(error))
-    except Exception:  # whatever it is, the class goes on, and the verdict says it
-        return failed(job, traceback.format_exc(limit=-3))
-    finally:
-        signal.alarm(0)
+    return grade_with_parent(job)

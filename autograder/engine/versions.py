@@ -10,6 +10,8 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from autograder.unit import bank_file, unit_of
+
 PACKAGES = {"engine": "lookback-course", "torch": "torch", "numpy": "numpy", "ipykernel": "ipykernel"}
 
 
@@ -22,7 +24,7 @@ def versions(assignment: str) -> dict[str, str]:
     return {
         **{name: version(package) for name, package in PACKAGES.items()},
         "python": platform.python_version(),
-        "bank": _digest(assignment.split("_", 1)[-1]),
+        "bank": _digest(unit_of(assignment)),
     }
 
 
@@ -34,8 +36,10 @@ def _digest(unit: str) -> str:
 
 
 def _files(unit: str) -> Iterator[Traversable]:
-    for folder in ("autograder.checks", "autograder.engine", "autograder.engine.sandbox"):
-        yield from sorted((f for f in files(folder).iterdir() if f.name.endswith(".py")), key=lambda f: f.name)
-    for folder in ("autograder.bank", "solutions", "solutions.variants", "solutions.misconceptions"):
-        if (file := files(folder).joinpath(f"{unit}.py")).is_file():
-            yield file
+    """Found without importing the packages they are in, some of which need PyTorch."""
+    for folder in ("checks", "engine", "engine/sandbox"):
+        inside = files("autograder").joinpath(folder).iterdir()
+        yield from sorted((f for f in inside if f.name.endswith(".py")), key=lambda f: f.name)
+    solutions = files("solutions")
+    programs = (solutions.joinpath(folder, f"{unit}.py") for folder in ("", "variants", "misconceptions"))
+    yield from (file for file in (bank_file(unit), *programs) if file.is_file())

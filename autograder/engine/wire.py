@@ -23,6 +23,7 @@ from torch import Tensor
 
 from autograder.checks.perform import LONGEST_MESSAGE, TYPES, abstract, has_plain_numbers, tensors
 from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
+from autograder.engine.text import readable
 
 HEADER_BYTES = 2**20
 """Room for the names of a large module's parameters and for a list of some ten thousand numbers; a header of ordinary
@@ -99,11 +100,6 @@ def decode_answer(data: bytes, request: Request, longest: int) -> Answer:
     if type(calls) is not tuple or len(calls) != functions or not all(type(n) is int and n >= 0 for n in calls):
         _refuse("calls of other functions than were supplied")
     return Answer(reader.value(tree["output"]), failure, changed, arguments, parameters, calls)  # type: ignore[arg-type]
-
-
-def readable(text: str) -> str:
-    """The text without lone surrogates, which no file can hold."""
-    return re.sub("[\ud800-\udfff]", "�", text)
 
 
 @dataclass

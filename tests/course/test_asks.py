@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course.course import Course
 from autograder.course.grade import grade, jobs
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, grade_id, read, write
-from autograder.course.release import students_version
 from autograder.engine.limits import Limits
 from autograder.engine.sandbox import safe, tier
 from tests.course.small import (

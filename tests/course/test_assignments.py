@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from autograder.bank import load_bank
 from autograder.cli import app
 from autograder.course.course import Course
+from autograder.course.material import students_version
 from autograder.course.notebook import read, stubs
-from autograder.course.release import bank_of, leaks, references, students_version
+from autograder.course.release import bank_of, leaks, references
 from solutions.programs import reference
 from tests.course.small import REPOSITORY
 

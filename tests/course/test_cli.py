@@ -43,6 +43,18 @@ print([name for name in ("torch", "nbgrader", "nbformat", "jinja2") if name in s
     assert shown.strip().endswith("[]")
 
 
+def test_what_starts_a_class_and_records_it_does_without_torch() -> None:
+    """Each worker loads it once, and a second run that finds everything in the journal never does."""
+    code = """
+import sys
+from autograder import console
+from autograder.course import feedback, grade, report
+print("torch" in sys.modules)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "False"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -17,8 +17,8 @@ from autograder.cli import app
 from autograder.course.classroom import make_class
 from autograder.course.course import Course
 from autograder.course.grade import grade, jobs
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, write
-from autograder.course.release import students_version
 from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of, with_defaults
 
 pytestmark = pytest.mark.slow

@@ -18,10 +18,10 @@ from autograder.course.course import Course
 from autograder.course.database import make
 from autograder.course.errors import CourseError, MaterialError
 from autograder.course.gradebook import Recorder, recording, submission_time
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, read, write
-from autograder.course.release import students_version
 from autograder.course.verdicts import graded_verdicts
-from autograder.engine.grading import Graded
+from autograder.engine.job import Graded
 from autograder.engine.verdict import Verdict
 from autograder.result import ExerciseResult
 from tests.course.small import (

@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from autograder.cli import app
 from autograder.course.course import Course
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, write
-from autograder.course.release import students_version
 from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of
 
 pytestmark = pytest.mark.slow

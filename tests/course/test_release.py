@@ -11,8 +11,9 @@ from nbgrader.api import Gradebook
 
 from autograder.course.course import Course
 from autograder.course.errors import CourseError, MaterialError
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, read, stubs
-from autograder.course.release import leaks, release, students_version, telling_lines
+from autograder.course.release import leaks, release, telling_lines
 from autograder.course.solve import solve
 from tests.course.small import (
     ASSIGNMENT,

@@ -12,8 +12,8 @@ import pytest
 from nbgrader.apps.api import NbGraderAPI
 
 from autograder.course.course import Course
+from autograder.course.material import students_version
 from autograder.course.notebook import fill, read, write
-from autograder.course.release import students_version
 from autograder.course.verdicts import graded_verdicts
 from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of, with_defaults
 

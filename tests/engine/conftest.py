@@ -15,7 +15,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from autograder.engine.grading import Graded, Job, grade_submission
+from autograder.engine.grading import grade_submission
+from autograder.engine.job import Graded, Job
 from autograder.engine.kernel import Kernel
 from autograder.engine.limits import Limits
 from autograder.engine.warm import WarmParent

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from autograder.bank import load_bank
-from autograder.engine.grading import Graded, Job, WrongSource, grade_submission
+from autograder.engine.grading import WrongSource, grade_submission
+from autograder.engine.job import Graded, Job
 from autograder.engine.limits import WrongLimit
 from autograder.engine.verdict import Verdict, schema
 from autograder.engine.warm import WarmParent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.engine.grading import Graded, Job, failed
+from autograder.engine.job import Graded, Job, failed
 from autograder.engine.journal import Journal, JournalInUse, job_key
 
 

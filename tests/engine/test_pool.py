@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autograder.engine.grading import Job
+from autograder.engine.job import Job
 from autograder.engine.journal import Journal
 from autograder.engine.limits import Limits
 from autograder.engine.pool import grade_class

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from autograder.engine.grading import Graded, Job, WrongSource, grade_submission
+from autograder.engine.grading import WrongSource, grade_submission
+from autograder.engine.job import Graded, Job
 from autograder.engine.warm import WarmParent
 from autograder.result import ExerciseResult
 from tests.engine.conftest import LIMITS

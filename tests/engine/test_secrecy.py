@@ -15,7 +15,8 @@ import pytest
 
 from autograder.bank import load_bank
 from autograder.course.release import telling_lines
-from autograder.engine.grading import Job, grade_submission
+from autograder.engine.grading import grade_submission
+from autograder.engine.job import Job
 from autograder.engine.sandbox import Layer, layers
 from autograder.engine.warm import WarmParent
 from solutions.programs import reference

@@ -11,7 +11,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from autograder.engine.grading import Graded, Job, grade_submission
+from autograder.engine.grading import grade_submission
+from autograder.engine.job import Graded, Job
 from autograder.engine.limits import MIB, Limits
 from autograder.engine.warm import WarmParent
 from tests.engine.notebooks import Cells, code, source_notebook, submitted, written

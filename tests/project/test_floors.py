@@ -11,6 +11,7 @@ import pytest
 FLOORS = {
     "lookback": 0,
     "autograder.result": 0,
+    "autograder.unit": 0,
     "solutions": 1,
     "autograder.checks": 1,
     "autograder.bank": 2,
@@ -96,7 +97,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("autograder.course.release", "from nbgrader.converters import GenerateAssignment"),
+        ("autograder.course.material", "from nbgrader.converters import GenerateAssignment"),
         ("autograder.course.release", "from . import pages"),
         ("autograder.bank", "from solutions.programs import programs"),
         ("autograder.engine.judge", "import torch, autograder.checks.request"),
