@@ -182,8 +182,13 @@ weigh = Exercise("attention_weights", points=5, paper="Bahdanau et al. 2015, equ
 
 
 def scores_and_mask(student: Subject, draw: Draw) -> tuple[Subject, tuple[Tensor, Tensor]]:
-    B, S = draw.sizes(2)
-    return student, (draw.normal(B, S), draw.allowed(B, S))
+    """The first sentence may read three words, but not its first; the second one may read that."""
+    B, S = draw.sizes(2, low=5)
+    allowed = draw.allowed(B, S)
+    allowed[0] = False
+    allowed[0, 1:4] = True
+    allowed[1, 0] = True
+    return student, (draw.normal(B, S), allowed)
 
 
 @weigh.check(
