@@ -44,17 +44,24 @@ class Subject:
         self._request, self._student, self._reference = request, student, reference
         self._draw, self._record = draw, record
 
-    def build(self, *, zero_rows: tuple[str, ...] = (), **construct: Value) -> Subject:
+    def build(self, *, zero_rows: tuple[str, ...] = (), zero: tuple[str, ...] = (), **construct: Value) -> Subject:
         """The module with these constructor arguments, every parameter and buffer drawn afresh in both programs.
 
         zero_rows: beginnings of the names of tables whose row 0, that of padding, is zero.
+        zero: beginnings of the names of parameters that are zero altogether, which silences a layer.
         """
         names = self._state(construct)
         state = {name: self._draw.normal(*tensor.shape, scale=0.7) for name, tensor in names.items()}
         for name, tensor in state.items():
             if name.startswith(zero_rows):
                 tensor[0] = 0.0
+            if name.startswith(zero):
+                tensor.zero_()
         return self._with(replace(self._request, construct=construct, state=state))
+
+    def fresh(self, **construct: Value) -> Subject:
+        """The module as its constructor leaves it; it can be compared where that does not draw random numbers."""
+        return self._with(replace(self._request, construct=construct))
 
     def __call__(self, *arguments: Value) -> Value:
         """What the program returns."""
@@ -123,6 +130,10 @@ class Subject:
             raise CheckFailed(expected, raised(answer.failure))
         if not all(str(word) in answer.failure.message for word in mentions):
             raise CheckFailed(expected, f"{error} with the message {answer.failure.message!r}")
+
+    def refuses_to_build(self, *, mentions: tuple[int | str, ...] = (), **construct: Value) -> None:
+        """A module with these constructor arguments raises ValueError, and its message holds what explains it."""
+        self._with(replace(self._request, construct=construct, method="state_dict")).refuses(mentions=mentions)
 
     def has_the_parameters(self, **construct: Value) -> None:
         """The module's parameters and buffers have the reference's names and shapes."""

@@ -64,6 +64,18 @@ def decoder(given: Mapping[str, Tensor], token: Tensor, state: Tensor, *context:
     return state @ given["weight_out"].T, state
 
 
+def mixing(given: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """A layer that mixes tokens and features: x (B, T, D) -> tanh(tokens (T, T) · x · features (D, E))."""
+    return torch.tanh(given["tokens"] @ x @ given["features"])
+
+
+def language_model(given: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+    """Logits (N, V, V) by state and token: tokens (B, T) -> logits (B, T, V); the state comes of all tokens so far."""
+    places = torch.ones_like(tokens).cumsum(dim=1)
+    state = ((tokens + 1) * places).cumsum(dim=1) % len(given["logits"])
+    return given["logits"][state, tokens]
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (recurrent, recurrent_pair, automaton, decoder)
+    function.__name__: function for function in (recurrent, recurrent_pair, automaton, decoder, mixing, language_model)
 }

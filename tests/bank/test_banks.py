@@ -147,6 +147,11 @@ def test_the_same_seed_gives_the_same_verdict_and_another_one_other_inputs() -> 
     assert failures(grade(bank, wrong, 1)) != failures(grade(bank, wrong, 2))
 
 
+def test_a_bank_is_found_by_the_name_of_its_unit_with_and_without_a_number() -> None:
+    assert [load_bank(unit).name for unit in UNITS] == UNITS
+    assert [load_bank(f"{number:02d}_{unit}").name for number, unit in enumerate(UNITS, start=1)] == UNITS
+
+
 def test_an_unknown_unit_is_an_error_that_names_the_file() -> None:
     with pytest.raises(UnknownUnit, match=r"autograder/bank/gravity\.py"):
         load_bank("11_gravity")
