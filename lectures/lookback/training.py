@@ -38,23 +38,28 @@ def fit(
     *,
     steps: int,
     learning_rate: float,
-    before_step: Callable[[float], None] | None = None,
+    before_step: Callable[[float], bool | None] | None = None,
+    warmup: float = 0.0,
     max_norm: float = 1.0,
     title: str = "training",
 ) -> History:
     """Train `model` in place with Adam and return the loss of every step.
 
     The model stays on its device; `batches` must already be on it. The learning rate falls linearly to a tenth over
-    the last half of training. Progress is shown on standard error, except where the environment variable `CI` is set.
+    the last half of training, and may rise linearly before. Progress is shown on standard error, except where the
+    environment variable `CI` is set.
 
     Args:
         batches: gone through again from its start as often as needed; a new order each time if it shuffles itself.
         loss: (model, batch) -> scalar loss.
-        before_step: called before each step with the fraction of training that is done, from 0.0 to below 1.0.
+        before_step: called before each step with the fraction of training that is done, from 0.0 to below 1.0; where
+            it returns True, training ends.
+        warmup: the fraction of training, below one half, over which the learning rate rises from nearly zero.
         max_norm: gradients are scaled down to this Euclidean norm.
 
     Raises:
-        ValueError: `steps` is not positive, `batches` is empty, or the loss is not finite.
+        ValueError: `steps` is not positive, `warmup` is not from 0 to below 0.5, `batches` is empty, or the loss is
+            not finite.
 
     Example:
         >>> history = fit(model, Minibatches(batch, 32, generator), loss, steps=200, learning_rate=1e-2)
@@ -63,14 +68,19 @@ def fit(
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; it must be positive")
+    if not 0 <= warmup < 0.5:
+        raise ValueError(f"warmup is {warmup}; it must be from 0 to below 0.5")
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, 1.9 - 1.8 * step / steps))
+    rising = max(1.0, warmup * steps)  # steps
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / rising, 1.0, 1.9 - 1.8 * step / steps)
+    )
     history, started = History(), time.perf_counter()
     model.train()
     progress = tqdm(total=steps, desc=title, leave=False, mininterval=0.5, disable=bool(os.environ.get("CI")))
     for step, batch in enumerate(itertools.islice(_forever(batches), steps)):
-        if before_step is not None:
-            before_step(step / steps)
+        if before_step is not None and before_step(step / steps):
+            break
         optimiser.zero_grad()
         value = loss(model, batch)
         if not torch.isfinite(value):

@@ -1,5 +1,6 @@
 """The training loop: it reduces a loss, reports its history, and stops on nonsense."""
 
+import itertools
 from collections.abc import Iterator
 
 import lookback as lb
@@ -44,6 +45,39 @@ def test_before_step_sees_the_share_of_training_that_is_done() -> None:
     seen: list[float] = []
     lb.fit(linear(), batches(), squared_error, steps=4, learning_rate=0.05, before_step=seen.append)
     assert seen == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_before_step_may_end_training() -> None:
+    model = linear()
+    history = lb.fit(model, batches(), squared_error, steps=8, learning_rate=0.05, before_step=lambda done: done >= 0.5)
+    assert len(history.losses) == 4
+    assert not model.training
+
+
+def test_warm_up_takes_small_steps_at_first() -> None:
+    def steps_of(warmup: float) -> list[float]:
+        model, places = linear(), []
+        lb.fit(
+            model,
+            batches(),
+            squared_error,
+            steps=10,
+            learning_rate=0.01,
+            warmup=warmup,
+            before_step=lambda _: places.append(model.weight.detach().clone()),
+        )
+        return [(after - before).abs().max().item() for before, after in itertools.pairwise(places)]
+
+    warm, cold = steps_of(0.4), steps_of(0.0)
+    assert warm[0] == pytest.approx(0.0025, rel=1e-3)  # the first step of Adam is as long as its learning rate
+    assert cold[0] == pytest.approx(0.01, rel=1e-3)
+    assert warm[0] < warm[1] < warm[2]
+
+
+@pytest.mark.parametrize("warmup", [-0.1, 0.5])
+def test_a_warm_up_that_leaves_no_time_to_train_is_an_error(warmup: float) -> None:
+    with pytest.raises(ValueError, match="warmup is"):
+        lb.fit(linear(), batches(), squared_error, steps=4, learning_rate=0.1, warmup=warmup)
 
 
 def test_an_endless_stream_of_batches_is_cut_off() -> None:
