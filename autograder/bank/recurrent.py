@@ -361,10 +361,11 @@ loss = Exercise("sequence_cross_entropy", points=5, paper="Goodfellow et al. 201
 
 
 def sentences(draw: Draw) -> tuple[Tensor, Tensor, int]:
-    """Logits, targets without padding, and an id of padding that is not 0."""
+    """Logits, targets without padding, and an id of padding that is not 0: that is a word, and the last target."""
     B, T, V = draw.sizes(3)
     pad_id = int(draw.integers(1, V, 1))
     words = draw.integers(0, V - 1, B, T)
+    words[-1, -1] = 0
     return draw.normal(B, T, V), words + (words >= pad_id), pad_id
 
 
