@@ -121,23 +121,11 @@ def test_two_mistakes_at_once_lose_points(unit: str, exercise: str) -> None:
         both = one.source.replace(*other.edit)
         if one.source.count(other.edit[0]) != 1 or both in (one.source, other.source):
             continue
-        result = grade(bank, Program(exercise, "misconception", "both", both))
+        answerer = bank.answerer(Program(exercise, "misconception", "both", both))
+        result = bank.exercises[exercise].grade(answerer, bank.references[exercise], SEED)  # to name it takes longer
         assert result.points < result.max, (one.name, other.name)
         tried += 1
     assert tried
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)  # hundreds of programs in one test
-@pytest.mark.parametrize("unit", UNITS)
-def test_another_seed_gives_the_same_table(unit: str) -> None:
-    bank = load_bank(unit)
-    everything = bank.programs + [reference(bank.unit, exercise) for exercise in bank.exercises]
-    for program in everything:
-        tables = {
-            (result.points, *sorted(names(result))) for seed in (1, 2, 3) for result in [grade(bank, program, seed)]
-        }
-        assert len(tables) == 1, (program.exercise, program.name, tables)
 
 
 def test_the_same_seed_gives_the_same_verdict_and_another_one_other_inputs() -> None:
