@@ -39,7 +39,6 @@ class Run:
     """A graded class: its seconds, bytes of the coordinator by submissions done, the verdicts as they came."""
 
     wall: float
-    cpu: float
     memory: Mapping[int, int]
     verdicts: Sequence[Mapping[str, Any]]
 
@@ -50,7 +49,6 @@ def run(course: Path, temporary: Path, students: int) -> Run:
     command = [BIN / "autograder", "grade", ASSIGNMENT, "--seed", str(SEED)]
     journal.parent.mkdir(exist_ok=True)
     journal.touch()
-    before = os.times()
     process = psutil.Popen(command, cwd=course, env={**os.environ, "TMPDIR": str(temporary)}, stderr=subprocess.DEVNULL)
     done = 0
     with journal.open("rb") as lines:
@@ -59,11 +57,9 @@ def run(course: Path, temporary: Path, students: int) -> Run:
             if more := lines.read().count(b"\n"):
                 memory[done := done + more] = process.memory_info().rss
             time.sleep(GLANCE_SECONDS)
-    after = os.times()
     assert process.returncode == 0
-    cpu = sum(after[2:4]) - sum(before[2:4])
     verdicts = [json.loads(line)["verdict"] for line in journal.read_bytes().splitlines()]
-    return Run(time.monotonic() - start, cpu, memory, verdicts)
+    return Run(time.monotonic() - start, memory, verdicts)
 
 
 def check(found: Run, course: Path, temporary: Path) -> None:
@@ -87,7 +83,6 @@ def table(found: Run) -> Table:
     students = len(found.verdicts)
     made = Table("", "", title=f"{students} students, {os.cpu_count()} cores", box=MARKDOWN)
     made.add_row("wall s", f"{found.wall:.1f}")
-    made.add_row("CPU s", f"{found.cpu:.1f}")
     for which, some in (("first", found.verdicts[:SOME]), ("last", found.verdicts[-SOME:])):
         for unit, name in (("wall", "wall_seconds"), ("CPU", "cpu_seconds")):
             seconds = mean(verdict[name] for verdict in some)

@@ -43,11 +43,16 @@ class Cost:
     cpu: float
 
 
-def cost(directory: Path, *command: str) -> Cost:
+def run(directory: Path, *command: str) -> None:
     """Run a command in a course directory. Raises CalledProcessError."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     subprocess.run([str(BIN / command[0]), *command[1:]], cwd=directory, env=environment, check=True)
+
+
+def cost(directory: Path, *command: str) -> Cost:
+    """Run a command, and wait for all that it started: this process has no other children, and adopts orphans."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    run(directory, *command)
     wall = time.monotonic() - start
     with suppress(ChildProcessError):  # raised when none is left: a process outlives its parent by a moment
         while True:
@@ -60,8 +65,8 @@ def made_course(directory: Path, students: int) -> Path:
     """A course in which a class has handed in."""
     shutil.copytree(ROOT / "assignments" / ASSIGNMENT, directory / "assignments" / ASSIGNMENT)
     shutil.copy(ROOT / "nbgrader_config.py", directory)
-    cost(directory, "autograder", "release", ASSIGNMENT)
-    cost(directory, "autograder", "class", ASSIGNMENT, "--students", str(students), "--seed", "4")
+    run(directory, "autograder", "release", ASSIGNMENT)
+    run(directory, "autograder", "class", ASSIGNMENT, "--students", str(students), "--seed", "4")
     return directory
 
 
