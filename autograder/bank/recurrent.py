@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from autograder.checks import CheckFailed, Draw, Exercise, Subject, expect, expect_values
+from autograder.checks.chance import MANY, expect_frequencies, expect_from_generator, expect_independent
 from autograder.checks.compare import describe
-from autograder.checks.request import Supplied, Value
+from autograder.checks.request import Seeded, Supplied, Value
 
 # ------------------------------------------------------------------------------------------------------- rnn_step
 
@@ -539,14 +540,6 @@ fading.good_manners(sequences, after="the norm at every distance", points=0.25)
 
 sampling = Exercise("sample_tokens", points=5, paper="Graves 2013, section 2 (prediction and generation)")
 
-MANY = 8000
-"""Sequences by which frequencies are judged."""
-
-DEVIATION = 0.04
-"""How far a frequency among MANY may be from its probability. By Hoeffding's inequality, P(|f - p| ≥ ε) ≤ 2 exp(-2nε²),
-chance exceeds it less than once in 10^10; every misconception is off by more than twice as much.
-"""
-
 PROFILE = (8.0, 4.0, 2.0, 1.0, 1.0)
 """Odds of the tokens where frequencies are judged: far apart at every temperature that is drawn."""
 
@@ -637,15 +630,6 @@ def drawn(value: Value, count: int, length: int, vocab_size: int) -> Tensor:
     return tokens
 
 
-def expect_frequencies(tokens: Tensor, probabilities: Tensor, what: str) -> None:
-    """The frequency of every value of `tokens` is its probability, as near as so many can tell."""
-    frequencies = tokens.bincount(minlength=len(probabilities)) / len(tokens)
-    worst = int((frequencies - probabilities).abs().argmax())
-    if not bool((frequencies[worst] - probabilities[worst]).abs() < DEVIATION):
-        expected = f"{what} {worst} about {probabilities[worst]:.2f} of the time, in {len(tokens):,} sequences"
-        raise CheckFailed(expected, f"{frequencies[worst]:.2f} of the time")
-
-
 @sampling.check(
     "tokens come as often as softmax(logits / temperature) says",
     points=1,
@@ -657,7 +641,7 @@ def frequencies(student: Subject, draw: Draw) -> None:
     for temperature in (draw.uniform(0.4, 0.55), draw.uniform(1.8, 2.4)):
         logits, arguments = crowd(draw)
         tokens = drawn(student(*arguments, 1, temperature, draw.generator()), MANY, 1, len(logits))
-        expect_frequencies(tokens[:, 0], (logits / temperature).softmax(dim=0), "token")
+        expect_frequencies(tokens[:, 0], (logits / temperature).softmax(dim=0))
 
 
 @sampling.check(
@@ -670,9 +654,7 @@ def frequencies(student: Subject, draw: Draw) -> None:
 def independent_draws(student: Subject, draw: Draw) -> None:
     logits, arguments = crowd(draw)
     tokens = drawn(student(*arguments, 2, 1.0, draw.generator()), MANY, 2, len(logits))
-    probabilities = logits.softmax(dim=0)
-    pairs = (probabilities[:, None] * probabilities[None, :]).flatten()
-    expect_frequencies(tokens[:, 0] * len(logits) + tokens[:, 1], pairs, "the pair number")
+    expect_independent(tokens[:, 0], tokens[:, 1], logits.softmax(dim=0))
 
 
 @sampling.check(
@@ -684,14 +666,11 @@ def independent_draws(student: Subject, draw: Draw) -> None:
 )
 def drawn_from_generator(student: Subject, draw: Draw) -> None:
     logits, arguments = crowd(draw, count=200)
-    first, second = draw.generator(), draw.generator()
-    tokens = [
-        drawn(student(*arguments, 3, 1.0, generator), 200, 3, len(logits)) for generator in (first, first, second)
-    ]
-    if not torch.equal(tokens[0], tokens[1]):
-        raise CheckFailed("the same tokens from generators of the same seed", "other tokens the second time")
-    if torch.equal(tokens[0], tokens[2]):
-        raise CheckFailed("other tokens from a generator of another seed", "the same 600 tokens")
+
+    def tokens(generator: Seeded) -> Tensor:
+        return drawn(student(*arguments, 3, 1.0, generator), 200, 3, len(logits))
+
+    expect_from_generator(tokens, draw)
 
 
 @sampling.check(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from autograder.checks import CheckFailed, Draw, Exercise, Subject, expect
-from autograder.checks.request import Supplied, Value
+from autograder.checks.chance import MANY, expect_frequencies, expect_from_generator, expect_independent
+from autograder.checks.request import Seeded, Supplied, Value
 
 HEADS = 3
 """Heads of every block here: more than a pair, no divisor of any other axis, and never their width."""
@@ -204,6 +207,35 @@ network.good_manners(network_and_input, after="random vectors", points=0.25)
 
 encoder = Exercise("EncoderBlock", points=6, paper="Vaswani et al. 2017, section 3.1; Xiong et al. 2020, section 3")
 
+
+def pre_and_post(student: Subject, zero: tuple[str, ...], d_model: int, d_hidden: int) -> tuple[Subject, Subject]:
+    """A pre-norm block and a post-norm block of the same widths, without the parameters named by `zero`."""
+    pre, post = (
+        student.build(zero=zero, d_model=d_model, n_heads=HEADS, d_hidden=d_hidden, norm_first=norm_first)
+        for norm_first in (True, False)
+    )
+    return pre, post
+
+
+def both_agree(pre: Subject, post: Subject, *arguments: Tensor, gradients: bool = False) -> None:
+    """Each block returns what the reference's does."""
+    pre.agrees(*arguments, gradients=gradients)
+    post.agrees(*arguments, gradients=gradients)
+
+
+def has_the_blocks_parameters(student: Subject, draw: Draw) -> None:
+    """The parameters of both kinds of block."""
+    _, _, _, d_model, d_hidden = widths(draw)
+    for norm_first in (True, False):
+        student.has_the_parameters(d_model=d_model, n_heads=HEADS, d_hidden=d_hidden, norm_first=norm_first)
+
+
+def refuses_heads(student: Subject, draw: Draw) -> None:
+    """No block is built whose heads cannot share out its width."""
+    d_model = 10 * int(draw.integers(2, 9)) + 1
+    student.refuses_to_build(d_model=d_model, n_heads=10, d_hidden=7, norm_first=True, mentions=(d_model, 10))
+
+
 SILENT_ATTENTION = ("self_attn.out_proj", "multihead_attn.out_proj")
 SILENT_NETWORK = ("linear2",)
 
@@ -213,10 +245,7 @@ def encoder_blocks(
 ) -> tuple[Subject, Subject, tuple[Tensor, Tensor]]:
     """A pre-norm block, a post-norm block, their input and a mask with a row for every query."""
     B, T, _, d_model, d_hidden = widths(draw)
-    pre, post = (
-        student.build(zero=zero, d_model=d_model, n_heads=HEADS, d_hidden=d_hidden, norm_first=norm_first)
-        for norm_first in (True, False)
-    )
+    pre, post = pre_and_post(student, zero, d_model, d_hidden)
     return pre, post, (draw.normal(B, T, d_model), draw.allowed(B, T, T))
 
 
@@ -232,9 +261,7 @@ def masked_block(student: Subject, draw: Draw) -> tuple[Subject, tuple[Tensor, T
     experiment="compare block.state_dict().keys() with those of nn.TransformerEncoderLayer(d_model, n_heads, d_hidden)",
 )
 def encoder_parameters(student: Subject, draw: Draw) -> None:
-    _, _, _, d_model, d_hidden = widths(draw)
-    for norm_first in (True, False):
-        student.has_the_parameters(d_model=d_model, n_heads=HEADS, d_hidden=d_hidden, norm_first=norm_first)
+    has_the_blocks_parameters(student, draw)
 
 
 @encoder.check(
@@ -270,8 +297,7 @@ def encoder_norms(student: Subject, draw: Draw) -> None:
 )
 def encoder_network(student: Subject, draw: Draw) -> None:
     pre, post, (x, _) = encoder_blocks(student, draw, zero=SILENT_ATTENTION)
-    pre.agrees(x, gradients=False)
-    post.agrees(x, gradients=False)
+    both_agree(pre, post, x)
 
 
 @encoder.check(
@@ -283,8 +309,7 @@ def encoder_network(student: Subject, draw: Draw) -> None:
 )
 def encoder_lone_token(student: Subject, draw: Draw) -> None:
     pre, post, (x, _) = encoder_blocks(student, draw, zero=SILENT_NETWORK)
-    pre.agrees(x[:, :1], gradients=False)
-    post.agrees(x[:, :1], gradients=False)
+    both_agree(pre, post, x[:, :1])
 
 
 @encoder.check(
@@ -296,8 +321,7 @@ def encoder_lone_token(student: Subject, draw: Draw) -> None:
 )
 def encoder_numbers(student: Subject, draw: Draw) -> None:
     pre, post, (x, _) = encoder_blocks(student, draw)
-    pre.agrees(x, gradients=False)
-    post.agrees(x, gradients=False)
+    both_agree(pre, post, x)
 
 
 @encoder.check(
@@ -334,8 +358,7 @@ def encoder_forbidden(student: Subject, draw: Draw) -> None:
     experiment="call EncoderBlock(10, 3, 20, True): ValueError, with 10 and 3 in the message",
 )
 def encoder_refuses(student: Subject, draw: Draw) -> None:
-    d_model = 10 * int(draw.integers(2, 9)) + 1
-    student.refuses_to_build(d_model=d_model, n_heads=10, d_hidden=7, norm_first=True, mentions=(d_model, 10))
+    refuses_heads(student, draw)
 
 
 @encoder.check(
@@ -347,8 +370,7 @@ def encoder_refuses(student: Subject, draw: Draw) -> None:
 )
 def encoder_gradients(student: Subject, draw: Draw) -> None:
     pre, post, arguments = encoder_blocks(student, draw)
-    pre.agrees(*arguments)
-    post.agrees(*arguments)
+    both_agree(pre, post, *arguments, gradients=True)
 
 
 encoder.good_manners(masked_block, after="the whole block with a mask of its own for every sentence", points=0.25)
@@ -363,10 +385,7 @@ def decoder_blocks(
 ) -> tuple[Subject, Subject, tuple[Tensor, Tensor, Tensor]]:
     """A pre-norm block, a post-norm block, their input, a memory, and which of the memory is real."""
     B, T, S, d_model, d_hidden = widths(draw)
-    pre, post = (
-        student.build(zero=zero, d_model=d_model, n_heads=HEADS, d_hidden=d_hidden, norm_first=norm_first)
-        for norm_first in (True, False)
-    )
+    pre, post = pre_and_post(student, zero, d_model, d_hidden)
     return pre, post, (draw.normal(B, T, d_model), draw.normal(B, S, d_model), draw.allowed(B, S))
 
 
@@ -382,9 +401,7 @@ def block_with_padding(student: Subject, draw: Draw) -> tuple[Subject, tuple[Ten
     experiment="compare block.state_dict().keys() with those of nn.TransformerDecoderLayer(d_model, n_heads, d_hidden)",
 )
 def decoder_parameters(student: Subject, draw: Draw) -> None:
-    _, _, _, d_model, d_hidden = widths(draw)
-    for norm_first in (True, False):
-        student.has_the_parameters(d_model=d_model, n_heads=HEADS, d_hidden=d_hidden, norm_first=norm_first)
+    has_the_blocks_parameters(student, draw)
 
 
 @decoder.check(
@@ -420,8 +437,7 @@ def decoder_norms(student: Subject, draw: Draw) -> None:
 )
 def decoder_network(student: Subject, draw: Draw) -> None:
     pre, post, (x, memory, _) = decoder_blocks(student, draw, zero=SILENT_ATTENTION)
-    pre.agrees(x, memory, gradients=False)
-    post.agrees(x, memory, gradients=False)
+    both_agree(pre, post, x, memory)
 
 
 @decoder.check(
@@ -433,8 +449,7 @@ def decoder_network(student: Subject, draw: Draw) -> None:
 )
 def decoder_lone_token(student: Subject, draw: Draw) -> None:
     pre, post, (x, memory, _) = decoder_blocks(student, draw, zero=SILENT_NETWORK)
-    pre.agrees(x[:, :1], memory[:, :1], gradients=False)
-    post.agrees(x[:, :1], memory[:, :1], gradients=False)
+    both_agree(pre, post, x[:, :1], memory[:, :1])
 
 
 @decoder.check(
@@ -446,8 +461,7 @@ def decoder_lone_token(student: Subject, draw: Draw) -> None:
 )
 def decoder_numbers(student: Subject, draw: Draw) -> None:
     pre, post, (x, memory, _) = decoder_blocks(student, draw)
-    pre.agrees(x, memory, gradients=False)
-    post.agrees(x, memory, gradients=False)
+    both_agree(pre, post, x, memory)
 
 
 @decoder.check(
@@ -495,8 +509,7 @@ def decoder_ignores_padding(student: Subject, draw: Draw) -> None:
     experiment="call DecoderBlock(10, 3, 20, True): ValueError, with 10 and 3 in the message",
 )
 def decoder_refuses(student: Subject, draw: Draw) -> None:
-    d_model = 10 * int(draw.integers(2, 9)) + 1
-    student.refuses_to_build(d_model=d_model, n_heads=10, d_hidden=7, norm_first=True, mentions=(d_model, 10))
+    refuses_heads(student, draw)
 
 
 @decoder.check(
@@ -508,8 +521,7 @@ def decoder_refuses(student: Subject, draw: Draw) -> None:
 )
 def decoder_gradients(student: Subject, draw: Draw) -> None:
     pre, post, arguments = decoder_blocks(student, draw)
-    pre.agrees(*arguments)
-    post.agrees(*arguments)
+    both_agree(pre, post, *arguments, gradients=True)
 
 
 decoder.good_manners(block_with_padding, after="a memory with padding", points=0.25)
@@ -554,6 +566,15 @@ def words(draw: Draw, vocab_size: int, pad_id: int, *shape: int) -> Tensor:
     """Tokens that are not padding."""
     tokens = draw.integers(0, vocab_size, *shape)
     return tokens.masked_fill(tokens == pad_id, 0)
+
+
+def earlier_logits_stay(model: Callable[[Tensor], Value], tokens: Tensor, vocab_size: int) -> None:
+    """Another last token changes the last logits only. The model gets both batches of tokens as one."""
+    last = tokens[:, -1:]
+    other = torch.cat([tokens[:, :-1], torch.where(last == 0, vocab_size - 1, 0)], dim=1)
+    both = expect(model(torch.cat([tokens, other])), "the logits")
+    before, after = both.tensor((2 * len(tokens), tokens.shape[1], vocab_size)).chunk(2)
+    expect(after[:, :-1], "the logits before the changed token").close(before[:, :-1])
 
 
 def small_translator(student: Subject, draw: Draw) -> tuple[Subject, tuple[Tensor, Tensor]]:
@@ -637,11 +658,7 @@ def padded_source(student: Subject, draw: Draw) -> None:
 )
 def whole_is_causal(student: Subject, draw: Draw) -> None:
     model, (source, target) = translator(student, draw, n_layers=1)
-    last = target[:, -1:]
-    other = torch.cat([target[:, :-1], torch.where(last == 0, last + TARGET_WORDS - 1, 0 * last)], dim=1)
-    both = expect(model(source.repeat(2, 1), torch.cat([target, other])), "the logits")
-    before, after = both.tensor((2 * len(target), target.shape[1], TARGET_WORDS)).chunk(2)
-    expect(after[:, :-1], "the logits before the changed token").close(before[:, :-1])
+    earlier_logits_stay(lambda tokens: model(source.repeat(2, 1), tokens), target, TARGET_WORDS)
 
 
 @whole.check(
@@ -771,10 +788,7 @@ def language_two_layers(student: Subject, draw: Draw) -> None:
 )
 def language_is_causal(student: Subject, draw: Draw) -> None:
     model, (tokens,) = language_model(student, draw)
-    other = torch.cat([tokens[:, :-1], (tokens[:, -1:] + 1) % WORDS], dim=1)
-    both = expect(model(torch.cat([tokens, other])), "the logits")
-    before, after = both.tensor((2 * len(tokens), tokens.shape[1], WORDS)).chunk(2)
-    expect(after[:, :-1], "the logits before the changed token").close(before[:, :-1])
+    earlier_logits_stay(model, tokens, WORDS)
 
 
 @language.check(
@@ -1003,14 +1017,6 @@ smoothed.good_manners(smoothed_loss, after="random logits, smoothed", points=0.2
 
 generating = Exercise("generate", points=5, paper="Fan et al. 2018, section 5.4 (top-k sampling)")
 
-MANY = 8_000
-"""Prompts by which frequencies are judged."""
-
-DEVIATION = 0.04
-"""How far a frequency among MANY may be from its probability. By Hoeffding's inequality, P(|f - p| ≥ ε) ≤ 2 exp(-2nε²),
-chance exceeds it less than once in 10^10; every misconception is off by more than twice as much.
-"""
-
 PROFILE = (9.0, 6.0, 4.0, 3.0, 2.0)
 """Odds of the tokens where frequencies are judged: no two are equal, and they are apart at every temperature drawn.
 
@@ -1106,20 +1112,6 @@ def new_tokens(value: Value, prompt: Tensor, count: int) -> Tensor:
     return tokens[:, prompt.shape[1] :].long()
 
 
-def expect_frequencies(tokens: Tensor, probabilities: Tensor, what: str) -> None:
-    """The frequency of every value of `tokens` is its probability, and never more than none where that is 0."""
-    if not bool(((tokens >= 0) & (tokens < len(probabilities))).all()):
-        raise CheckFailed("tokens of the vocabulary", f"tokens from {tokens.min()} to {tokens.max()}")
-    counts = tokens.bincount(minlength=len(probabilities))
-    frequencies = counts / len(tokens)
-    forbidden = (probabilities == 0) & (counts > 0)
-    gaps = (frequencies - probabilities).abs().masked_fill(forbidden, 1.0)
-    worst = int(gaps.argmax())
-    if not bool(gaps[worst] < DEVIATION):
-        share = f"about {probabilities[worst]:.2f} of the time" if probabilities[worst] > 0 else "never"
-        raise CheckFailed(f"{what} {worst} {share}, after {len(tokens):,} prompts", f"{counts[worst]} times")
-
-
 @generating.check(
     "tokens come as often as softmax(logits / temperature) says",
     points=0.5,
@@ -1134,7 +1126,7 @@ def frequencies(student: Subject, draw: Draw) -> None:
         tokens = new_tokens(student(model, prompt, 1, temperature, None, draw.generator()), prompt, 1)
         cases.append((tokens[:, 0], (logits / temperature).softmax(dim=0)))
     for tokens, probabilities in cases:
-        expect_frequencies(tokens, probabilities, "token")
+        expect_frequencies(tokens, probabilities)
 
 
 @generating.check(
@@ -1153,7 +1145,7 @@ def frequencies_of_the_best(student: Subject, draw: Draw) -> None:
         kept = logits >= logits.sort(descending=True).values[top_k - 1]
         cases.append((tokens[:, 0], (logits / temperature).masked_fill(~kept, -torch.inf).softmax(dim=0)))
     for tokens, probabilities in cases:
-        expect_frequencies(tokens, probabilities, "token")
+        expect_frequencies(tokens, probabilities)
 
 
 @generating.check(
@@ -1166,7 +1158,7 @@ def frequencies_of_the_best(student: Subject, draw: Draw) -> None:
 def generous_top_k(student: Subject, draw: Draw) -> None:
     logits, (model, prompt) = crowd(draw)
     value = student(model, prompt, 1, 1.0, len(logits) + int(draw.integers(1, 9)), draw.generator())
-    expect_frequencies(new_tokens(value, prompt, 1)[:, 0], logits.softmax(dim=0), "token")
+    expect_frequencies(new_tokens(value, prompt, 1)[:, 0], logits.softmax(dim=0))
 
 
 @generating.check(
@@ -1179,9 +1171,7 @@ def generous_top_k(student: Subject, draw: Draw) -> None:
 def independent_draws(student: Subject, draw: Draw) -> None:
     logits, (model, prompt) = crowd(draw)
     tokens = new_tokens(student(model, prompt, 2, 1.0, None, draw.generator()), prompt, 2)
-    probabilities = logits.softmax(dim=0)
-    pairs = (probabilities[:, None] * probabilities[None, :]).flatten()
-    expect_frequencies(tokens[:, 0] * len(logits) + tokens[:, 1], pairs, "the pair number")
+    expect_independent(tokens[:, 0], tokens[:, 1], logits.softmax(dim=0))
 
 
 @generating.check(
@@ -1193,13 +1183,11 @@ def independent_draws(student: Subject, draw: Draw) -> None:
 )
 def drawn_from_generator(student: Subject, draw: Draw) -> None:
     _, (model, prompt) = crowd(draw, count=200)
-    first, second = draw.generator(), draw.generator()
-    values = [student(model, prompt, 3, 1.0, None, generator) for generator in (first, first, second)]
-    tokens = [new_tokens(value, prompt, 3) for value in values]
-    if not torch.equal(tokens[0], tokens[1]):
-        raise CheckFailed("the same tokens from generators of the same seed", "other tokens the second time")
-    if torch.equal(tokens[0], tokens[2]):
-        raise CheckFailed("other tokens from a generator of another seed", "the same 600 tokens")
+
+    def tokens(generator: Seeded) -> Tensor:
+        return new_tokens(student(model, prompt, 3, 1.0, None, generator), prompt, 3)
+
+    expect_from_generator(tokens, draw)
 
 
 @generating.check(
