@@ -65,7 +65,8 @@ def diagnose(
     since a program may hold two mistakes, a failed check is named by the only one that explains its answers.
     """
     failed = [result for result in results if not result.passed]
-    asked = [transcript for transcript in transcripts.values() if transcript.entries]
+    asked = [transcripts[result.name] for result in sorted(results, key=lambda result: result.passed)]
+    asked = [transcript for transcript in asked if transcript.entries]  # those first on which most rivals differ
     if not failed or not asked:
         return {}
     everywhere = [rival for rival in rivals if all(rival.agrees(seed, transcript) for transcript in asked)]
