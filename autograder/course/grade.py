@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 
 from autograder.course.course import Course
@@ -42,7 +44,7 @@ def jobs(
         raise CourseError(f"nobody has handed in {assignment}: {course.submitted(assignment, 'STUDENT')} is the place")
     if student is not None and student not in students:
         raise CourseError(f"{student!r} has not handed in {assignment}: {suggestion(student, students)}")
-    has_checks(course, assignment)
+    has_checks(course, assignment)  # raises here, before any work, where their bank is missing
     known = list(exercises_of(source_notebook(course, assignment)))
     if exercise is not None and exercise not in known:
         raise CourseError(f"{assignment} has no exercise {exercise!r}: {suggestion(exercise, known)}")
@@ -57,7 +59,7 @@ def jobs(
     return [Job(assignment, n, source, path, seed, exercises, limits, device, files) for n, path in handed_in.items()]
 
 
-def graded(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Iterator[Graded]:
+def graded(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Generator[Graded, None, None]:
     """Grade, and yield each submission as it comes, but record nothing. What the journal holds is not run again."""
     with _journal(course, assignment) as journal:
         for found in grade_class(jobs, workers=workers, journal=journal):
@@ -68,12 +70,15 @@ def graded(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int
 def grade(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Iterator[Graded]:
     """Grade, record in the gradebook, and yield, each submission as it comes. What the journal holds is not run again.
 
+    The gradebook is made ready while the workers are at the second submissions: nbgrader takes seconds for that.
     Example: `list(grade(course, "04_attention", jobs(course, "04_attention", seed=7), workers=2))`
     """
-    with recording(course, assignment) as recorder:
-        for found in graded(course, assignment, jobs, workers=workers):
-            recorder.record(found)
-            yield found
+    with closing(graded(course, assignment, jobs, workers=workers)) as results:
+        first = list(islice(results, 1))
+        with recording(course, assignment) as recorder:
+            for found in chain(first, results):
+                recorder.record(found)
+                yield found
 
 
 def grade_here(course: Course, job: Job) -> Graded:

@@ -14,6 +14,9 @@ from autograder.engine.job import Graded, Job, failed
 from autograder.engine.journal import Journal, job_key
 from autograder.engine.process import die_with
 
+AHEAD = 2
+"""Submissions in the pool for each worker: it need not wait for its next one while a result is recorded."""
+
 
 def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = None) -> Generator[Graded, None, None]:
     """Grade every job, and yield each result as it comes: first those that the journal already has.
@@ -32,8 +35,8 @@ def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = 
             waiting.append(job)
     suspects: deque[Job] = deque()
     lost: deque[Job] = deque()
-    for jobs_left, given_up, width in ((waiting, suspects, workers), (suspects, lost, 1)):
-        for job, graded in _graded(jobs_left, given_up, width):
+    for jobs_left, given_up, width, ahead in ((waiting, suspects, workers, AHEAD), (suspects, lost, 1, 1)):
+        for job, graded in _graded(jobs_left, given_up, width, width * ahead):
             if journal is not None and graded.verdict.status != "failed":
                 journal.record(job_key(job), graded)
             yield graded
@@ -41,17 +44,20 @@ def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = 
         yield failed(job, "its worker ended twice without a verdict; the submission, or the machine, kills it")
 
 
-def _graded(waiting: deque[Job], given_up: deque[Job], workers: int) -> Iterator[tuple[Job, Graded]]:
-    """Results as they come, from as many pools as it takes. What ran in a pool when it broke goes to `given_up`."""
+def _graded(waiting: deque[Job], given_up: deque[Job], workers: int, most: int) -> Iterator[tuple[Job, Graded]]:
+    """Results as they come, from as many pools as it takes, with `most` submissions in a pool at any time.
+
+    What is in a pool when it breaks goes to `given_up`.
+    """
     while waiting:
         others = multiprocessing.active_children()
         pool = ProcessPoolExecutor(
-            min(workers, len(waiting)), multiprocessing.get_context("spawn"), _startworker, (os.getpid(),)
+            min(workers, len(waiting)), multiprocessing.get_context("spawn"), _start_worker, (os.getpid(),)
         )
         running: dict[Future[Graded], Job] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < workers:
+                while waiting and len(running) < most:
                     running[pool.submit(work, waiting[0])] = waiting[0]
                     waiting.popleft()
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
@@ -68,15 +74,14 @@ def _graded(waiting: deque[Job], given_up: deque[Job], workers: int) -> Iterator
             pool.shutdown(cancel_futures=True)
 
 
-def _startworker(coordinator: int) -> None:
+def _start_worker(coordinator: int) -> None:
     die_with(coordinator)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is for the coordinator
 
 
 def work(job: Job) -> Graded:
     """Grade one submission in this process: a worker of a class, or one that stays."""
-    from autograder.engine.worker import (
-        grade_with_parent,  # with PyTorch and the bank, which the coordinator does without
-    )
+    # here, for with it come PyTorch and the bank, which the coordinator does without
+    from autograder.engine.worker import grade_with_parent
 
     return grade_with_parent(job)
