@@ -17,6 +17,10 @@ write the same mathematics differ by twice that. The slightest misconception lea
 """
 
 
+COUNTS_APART = 1.5
+"""The factor within which the costs of two programs count as alike: one mistake is written in many ways."""
+
+
 class CheckFailed(Exception):
     """A check found something else than it expected. Both are sentences for the student."""
 
@@ -62,11 +66,19 @@ def difference(came: Value, expected: Value, what: str = "the output") -> tuple[
 
 
 def same_answer(one: Answer, other: Answer) -> bool:
-    """Whether two programs answered alike: the same numbers, gradients and changes, or the same error."""
+    """Whether two programs answered alike: the same numbers, gradients and changes, or the same error.
+
+    Costs, where they were counted, need only be near.
+    """
     if one.failure or other.failure:
         return one.failure == other.failure
     alike = one.changed == other.changed and one.calls == other.calls
+    alike = alike and _near(one.peak, other.peak) and _near(one.operations, other.operations)
     return alike and difference(_contents(one), _contents(other)) is None
+
+
+def _near(one: int, other: int) -> bool:
+    return max(one, other) <= COUNTS_APART * min(one, other)
 
 
 def _contents(answer: Answer) -> Value:

@@ -9,9 +9,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from autograder.checks.counted import Cost
 from autograder.checks.elsewhere import elsewhere, moved, there
 from autograder.checks.request import Abstract, Answer, Failure, Opaque, Request, Seeded, Supplied, Value
-from autograder.checks.supplied import Counted
+from autograder.checks.supplied import Counted, Outline, supply
 
 LONGEST_MESSAGE = 500
 TYPES = (
@@ -39,21 +40,25 @@ def _perform(request: Request, namespace: Mapping[str, Any]) -> Answer:
     if request.name not in namespace:
         raise NameError(f"{request.name} is not defined")
     definition = namespace[request.name]
-    target = definition if request.construct is None else _module(definition, request)
+    construct = {name: _incoming(value, request.elsewhere) for name, value in (request.construct or {}).items()}
+    target = definition if request.construct is None else _module(definition, construct, request)
     arguments = [_incoming(value, request.elsewhere) for value in request.arguments]
     leaves = list(tensors(arguments))
     for leaf in leaves if request.upstream is not None else ():
         leaf.requires_grad_(leaf.is_floating_point())
-    output = getattr(target, request.method)(*arguments) if request.construct is not None else target(*arguments)
-    gradients = _gradients(output, leaves, target, request.upstream) if request.upstream is not None else ((), {})
+    call = getattr(target, request.method) if request.construct is not None else target
+    cost = Cost()
+    with cost if request.counted else nullcontext():
+        output = [call(*each) for each in arguments] if request.in_turn else call(*arguments)
+        gradients = _gradients(output, leaves, target, request.upstream) if request.upstream is not None else ((), {})
     changed = () if request.elsewhere else _changed(arguments, request.arguments)
-    calls = tuple(argument.calls for argument in arguments if isinstance(argument, Counted))
-    return Answer(_outgoing(output), None, changed, *gradients, calls)
+    given = *construct.values(), *arguments
+    calls = tuple(supplied.calls for supplied in given if isinstance(supplied, Counted | Outline))
+    return Answer(_outgoing(output), None, changed, *gradients, calls, cost.peak, cost.operations)
 
 
-def _module(definition: Callable[..., Any], request: Request) -> Any:
-    assert request.construct is not None
-    module = definition(**request.construct)
+def _module(definition: Callable[..., Any], construct: Mapping[str, Any], request: Request) -> Any:
+    module = definition(**construct)
     if request.state is not None:
         module.load_state_dict(dict(request.state))
     module = module.to(getattr(torch, request.dtype)).eval()
@@ -94,7 +99,7 @@ def _incoming(value: Value, elsewhere: bool) -> Any:
     if isinstance(value, Seeded):
         return torch.Generator().manual_seed(value.seed)
     if isinstance(value, Supplied):
-        return Counted(Supplied(value.name, {name: _incoming(t, elsewhere) for name, t in value.tensors.items()}))
+        return supply(Supplied(value.name, {name: _incoming(t, elsewhere) for name, t in value.tensors.items()}))
     if isinstance(value, tuple | list):
         return type(value)(_incoming(item, elsewhere) for item in value)
     if isinstance(value, dict):

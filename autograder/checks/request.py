@@ -22,7 +22,7 @@ class Seeded:
 
 @dataclass(frozen=True)
 class Supplied:
-    """Stands for a function that the program is given to call: the one of this name in `checks.supplied`."""
+    """Stands for a function to call or a model to look at that the program is given: `checks.supplied` has its name."""
 
     name: str
     tensors: Mapping[str, Tensor]
@@ -59,7 +59,10 @@ class Request:
     method: of the module, instead of calling it; "state_dict" returns its names and tensors.
     upstream: what flows back into each tensor of the output, as one flat tuple; gradients of the floating-point
         arguments and of the parameters are then returned.
-    dtype: of the module, "float64" or "float32".
+    dtype: of the module, "float64", "float32" or "float16".
+    in_turn: the arguments are those of several calls, a tuple for each, made one after the other on one object; the
+        output is the list of what they returned.
+    counted: count what is made and done on the way; construction is not counted.
     elsewhere: run on stand-ins for tensors on a device other than the default one. They have no numbers, so a program
         that branches on values cannot run; the error "DeviceMismatch" is the only one that tells something.
     """
@@ -71,7 +74,14 @@ class Request:
     method: str = "__call__"
     upstream: tuple[Tensor | None, ...] | None = None
     dtype: str = "float64"
+    in_turn: bool = False
+    counted: bool = False
     elsewhere: bool = False
+
+    @property
+    def supplied(self) -> tuple[Supplied, ...]:
+        """What is supplied to the constructor, then to the call."""
+        return tuple(g for g in (*(self.construct or {}).values(), *self.arguments) if isinstance(g, Supplied))
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,8 @@ class Answer:
 
     changed: positions of the arguments that are no longer bit for bit what was sent.
     argument_gradients: one per tensor among the arguments, in order, None where it has none.
-    calls: how often each supplied function among the arguments was called.
+    calls: how often each of `Request.supplied` was called.
+    peak, operations: what a counted request took, see `checks.counted`; else 0.
     """
 
     output: Value = None
@@ -97,3 +108,5 @@ class Answer:
     argument_gradients: tuple[Tensor | None, ...] = ()
     parameter_gradients: Mapping[str, Tensor | None] = field(default_factory=dict)
     calls: tuple[int, ...] = ()
+    peak: int = 0
+    operations: int = 0

@@ -63,6 +63,12 @@ class Subject:
         """The module as its constructor leaves it; it can be compared where that does not draw random numbers."""
         return self._with(replace(self._request, construct=construct))
 
+    def in_turn(self) -> Subject:
+        """The same program called several times on one object: each argument is now the tuple of one call's arguments,
+        and what comes is the list of what the calls returned.
+        """
+        return self._with(replace(self._request, in_turn=True))
+
     def __call__(self, *arguments: Value) -> Value:
         """What the program returns."""
         return self._output(self._ask(self._asking(arguments)))
@@ -72,6 +78,12 @@ class Subject:
         answer = self._ask(self._asking(arguments))
         self._output(answer)
         return sum(answer.calls)
+
+    def cost(self, *arguments: Value) -> tuple[int, int]:
+        """The most elements alive at a time that the program makes, and its operations; see `checks.counted`."""
+        answer = self._ask(replace(self._asking(arguments), counted=True))
+        self._output(answer)
+        return answer.peak, answer.operations
 
     def expected(self, *arguments: Value) -> Value:
         """What the reference returns."""
@@ -98,9 +110,11 @@ class Subject:
 
     def agrees_in_float32(self, *arguments: Value) -> None:
         """Given float32, the program returns the reference's numbers, in float32."""
-        single = tuple(_single(value) for value in arguments)
-        state = self._request.state and {name: _single(t) for name, t in self._request.state.items()}
-        self._with(replace(self._request, dtype="float32", state=state)).agrees(*single, gradients=False)
+        self._in(torch.float32).agrees(*_cast(arguments, torch.float32), gradients=False)
+
+    def in_half_precision(self, *arguments: Value) -> Value:
+        """What the program returns given float16, for which `agrees` has no tolerance that tells right from wrong."""
+        return self._in(torch.float16)(*_cast(arguments, torch.float16))
 
     def leaves_arguments_alone(self, *arguments: Value) -> None:
         """The caller's tensors come back bit for bit."""
@@ -149,6 +163,12 @@ class Subject:
         if more := sorted(shapes.keys() - expected.keys()):
             raise CheckFailed(f"the parameters {', '.join(expected)} and no other", f"also {', '.join(more)}")
 
+    def _in(self, dtype: torch.dtype) -> Subject:
+        """The same program, in float32 or float16."""
+        state, construct = _cast(self._request.state, dtype), _cast(self._request.construct, dtype)
+        name = str(dtype).removeprefix("torch.")
+        return self._with(replace(self._request, dtype=name, state=state, construct=construct))
+
     def _with(self, request: Request) -> Subject:
         return Subject(request, self._student, self._reference, self._draw, self._record)
 
@@ -192,13 +212,15 @@ def _gradient(came: Any, key: int | str, expected: Tensor | None, what: str) -> 
         raise CheckFailed(what, "no gradient: the path back is cut")
 
 
-def _single(value: Any) -> Any:
-    """The value with every float64 as float32."""
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    """The value with every floating-point tensor in this type."""
     if isinstance(value, Supplied):
-        return Supplied(value.name, {name: _single(tensor) for name, tensor in value.tensors.items()})
+        return Supplied(value.name, _cast(value.tensors, dtype))
     if isinstance(value, tuple | list):
-        return type(value)(_single(item) for item in value)
-    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+        return type(value)(_cast(item, dtype) for item in value)
+    if isinstance(value, Mapping):
+        return {name: _cast(item, dtype) for name, item in value.items()}
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def _leaves(value: Value) -> list[Value]:

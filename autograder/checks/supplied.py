@@ -1,7 +1,7 @@
-"""Functions that a check hands to a program as an argument: a step of a decoder, a layer, a predicate.
+"""What a check hands to a program: functions to call, such as a step or a layer, and models to look at.
 
-Each is a plain function of its tensors, which the check draws; so a right program can be told from a wrong one by how
-it uses the function, and there is nothing in it to find but numbers. Every step has the form
+Each function is a plain one of its tensors, which the check draws; so a right program can be told from a wrong one by
+how it uses the function, and there is nothing in it to find but numbers. Every step has the form
 `step(x, state) -> (output, state)`.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autograder.checks.request import Supplied
 
@@ -33,6 +33,44 @@ class Counted:
     def __call__(self, *arguments: Any) -> Any:
         self.calls += 1
         return self._function(self._tensors, *arguments)
+
+
+class Outline(nn.Module):
+    """A model to look at, not to call: its parameters by their dotted names, those of a list with numbers.
+
+    Names with equal numbers share one parameter. Integers are no parameters: a tensor is a buffer, a single number an
+    attribute.
+
+    Example:
+        >>> Outline({"experts.0.weight": torch.ones(3, 5), "n_active": torch.tensor(1)})
+        Outline((experts): ModuleList((0): Module()))
+    """
+
+    calls = 0  # as of Counted
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        known: list[nn.Parameter] = []
+        for name, tensor in tensors.items():
+            *path, last = name.split(".")
+            part: nn.Module = self
+            for step, below in zip(path, [*path, last][1:], strict=True):
+                if step not in part._modules:
+                    part.add_module(step, nn.ModuleList() if below.isdigit() else nn.Module())
+                part = part.get_submodule(step)
+            if tensor.is_floating_point():
+                shared = [parameter for parameter in known if torch.equal(parameter, tensor)]
+                known += [] if shared else [nn.Parameter(tensor)]
+                part.register_parameter(last, (shared or known)[-1])
+            elif tensor.dim():
+                part.register_buffer(last, tensor)
+            else:
+                setattr(part, last, int(tensor))
+
+
+def supply(supplied: Supplied) -> Counted | Outline:
+    """What a program receives. Example: `supply(Supplied("outline", {"weight": torch.ones(3, 5)}))`"""
+    return Outline(supplied.tensors) if supplied.name == "outline" else Counted(supplied)
 
 
 def recurrent(given: Mapping[str, Tensor], x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,6 +114,35 @@ def language_model(given: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
     return given["logits"][state, tokens]
 
 
+def cache(given: Mapping[str, Tensor], key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values (B, H, T, d) behind those of the past (B, H, P, d): -> keys, values (B, H, P + T, d)."""
+    return torch.cat([given["keys"], key], dim=2), torch.cat([given["values"], value], dim=2)
+
+
+def equal(given: Mapping[str, Tensor], key: Tensor, query: Tensor) -> Tensor:
+    """Whether the key equals the query."""
+    return key == query
+
+
+def less(given: Mapping[str, Tensor], key: Tensor, query: Tensor) -> Tensor:
+    """Whether the key is less than the query."""
+    return key < query
+
+
+def look_up(given: Mapping[str, Tensor], key: Tensor, query: Tensor) -> Tensor:
+    """What a table (Q, K) says of a query and a key, both integers."""
+    return given["table"][query, key]
+
+
+def of_key(given: Mapping[str, Tensor], key: Tensor, query: Tensor) -> Tensor:
+    """What a list (K,) says of the key, whatever the query."""
+    return given["list"][key]
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (recurrent, recurrent_pair, automaton, decoder, mixing, language_model)
+    function.__name__: function
+    for function in (
+        *(recurrent, recurrent_pair, automaton, decoder, mixing, language_model, cache),
+        *(equal, less, look_up, of_key),
+    )
 }

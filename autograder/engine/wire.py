@@ -68,6 +68,8 @@ def encode_answer(answer: Answer, longest: int) -> bytes:
             "argument_gradients": writer.tree(tuple(map(_dense, answer.argument_gradients))),
             "parameter_gradients": writer.tree({name: _dense(g) for name, g in answer.parameter_gradients.items()}),
             "calls": writer.tree(answer.calls),
+            "peak": writer.tree(answer.peak),
+            "operations": writer.tree(answer.operations),
         }
     )
     if len(data) > longest:
@@ -96,10 +98,13 @@ def decode_answer(data: bytes, request: Request, longest: int) -> Answer:
         _refuse("gradients of other arguments than were sent")
     if type(parameters) is not dict or not all(g is None or type(g) is Tensor for g in parameters.values()):
         _refuse("gradients of parameters that are no tensors")
-    functions = sum(isinstance(argument, Supplied) for argument in request.arguments) if failure is None else 0
+    functions = len(request.supplied) if failure is None else 0
     if type(calls) is not tuple or len(calls) != functions or not all(type(n) is int and n >= 0 for n in calls):
         _refuse("calls of other functions than were supplied")
-    return Answer(reader.value(tree["output"]), failure, changed, arguments, parameters, calls)  # type: ignore[arg-type]
+    counts = reader.value(tree["peak"]), reader.value(tree["operations"])
+    if not all(type(n) is int and n >= 0 and (n == 0 or request.counted) for n in counts):
+        _refuse("a cost that was not counted")
+    return Answer(reader.value(tree["output"]), failure, changed, arguments, parameters, calls, *counts)  # type: ignore[arg-type]
 
 
 @dataclass

@@ -208,3 +208,37 @@ def test_a_supplied_function_works_on_the_stand_ins_of_another_device() -> None:
         lambda step, token: step(token, torch.zeros_like(token))[0], step, torch.tensor([0, 1]), elsewhere=True
     )
     assert answer.output == Abstract((2, 3), "torch.float32", "meta")
+
+
+def test_a_function_may_be_supplied_to_a_constructor_and_follows_the_module_to_its_type() -> None:
+    class Applied(nn.Module):
+        def __init__(self, mixer: Any) -> None:
+            super().__init__()
+            self.mixer = mixer
+
+        def forward(self, x: Tensor) -> Tensor:
+            return cast(Tensor, self.mixer(self.mixer(x)))
+
+    mixer = Supplied("mixing", {"tokens": torch.eye(2, dtype=torch.float64), "features": torch.eye(3).double()})
+    answer = perform(
+        Request("f", (torch.ones(1, 2, 3, dtype=torch.float64),), construct={"mixer": mixer}), {"f": Applied}
+    )
+    assert torch.allclose(cast(Tensor, answer.output), torch.tensor(1.0).double().tanh().tanh())
+    assert answer.calls == (2,)
+
+
+def test_an_outline_is_a_model_with_lists_shared_parameters_buffers_and_attributes() -> None:
+    tensors = {
+        "n_active": torch.tensor(2),
+        "experts.0.up.weight": torch.ones(3, 5),
+        "experts.1.up.weight": torch.zeros(3, 5),
+        "head.weight": torch.ones(3, 5),
+        "head.used": torch.arange(7),
+    }
+
+    def look(model: Any) -> list[int]:
+        assert isinstance(model.experts, nn.ModuleList)
+        assert model.head.weight is model.experts[0].up.weight
+        return [model.n_active, len(list(model.parameters())), len(list(model.buffers()))]
+
+    assert ask(look, Supplied("outline", tensors)).output == [2, 2, 1]

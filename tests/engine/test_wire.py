@@ -74,6 +74,8 @@ requests = st.builds(
     construct=st.none() | st.dictionaries(names, values, max_size=2),
     state=st.none() | st.dictionaries(names, tensors(), max_size=2),
     upstream=st.none() | st.lists(st.none() | tensors(), max_size=3).map(tuple),
+    in_turn=st.booleans(),
+    counted=st.booleans(),
     elsewhere=st.booleans(),
 )
 
@@ -108,6 +110,18 @@ def test_an_answer_comes_back_bit_for_bit(
     request = Request("f", (1, (torch.ones(1), torch.ones(1))), upstream=())
     answer = Answer(output, None, (1,), arguments, parameters)
     assert same(decode_answer(encode_answer(answer, MIB), request, MIB), answer)
+
+
+def test_a_cost_comes_back_where_it_was_counted() -> None:
+    request, answer = Request("f", counted=True), Answer(1, peak=2**62, operations=7)
+    assert decode_answer(encode_answer(answer, MIB), request, MIB) == answer
+
+
+@pytest.mark.parametrize("cost", [-1, 2**63, True, None, {"float": "3ff0000000000000"}, {"tuple": []}])
+@pytest.mark.parametrize("name", ["peak", "operations"])
+def test_a_cost_that_is_no_count_is_refused(name: str, cost: Any) -> None:
+    with pytest.raises(Malformed):
+        decode_answer(packed(answer_tree(**{name: cost})), Request("f", counted=True), MIB)
 
 
 def test_an_error_comes_back_with_its_text() -> None:
@@ -167,7 +181,8 @@ def packed(tree: Any, **tensors: Tensor) -> bytes:
 def answer_tree(**changes: Any) -> dict[str, Any]:
     nothing: dict[str, Any] = {"tuple": []}
     plain = {"output": None, "failure": None, "changed": nothing, "argument_gradients": nothing}
-    return {**plain, "parameter_gradients": {"dict": {}}, "calls": {"tuple": []}, **changes}
+    costs = {"peak": 0, "operations": 0}
+    return {**plain, **costs, "parameter_gradients": {"dict": {}}, "calls": {"tuple": []}, **changes}
 
 
 def nested(depth: int) -> Any:
@@ -192,6 +207,7 @@ LIES = {
     "other arguments than were sent": packed(answer_tree(argument_gradients={"tuple": [None, None]})),
     "parameters that are no tensors": packed(answer_tree(parameter_gradients={"dict": {"w": "x"}})),
     "functions than were supplied": packed(answer_tree(calls={"tuple": [3]})),
+    "a cost that was not counted": packed(answer_tree(peak=3)),
     "text is too long": packed(answer_tree(failure={"tuple": ["E", "x" * 501]})),
     "not a name and a message": packed(answer_tree(failure="E")),
     "neither 0 nor 1": packed(answer_tree(), t=torch.tensor([2], dtype=torch.uint8)).replace(b'"U8"', b'"BOOL"'),
