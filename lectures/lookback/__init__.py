@@ -13,6 +13,7 @@ from lookback.claims import Claim, ClaimFailed, ClaimsTable, claim, claims_table
 from lookback.data import (
     AgreementBatch,
     Buckets,
+    ImageBatch,
     LanguageBatch,
     Minibatches,
     QuestionBatch,
@@ -20,11 +21,13 @@ from lookback.data import (
     Vocabulary,
     agreement_vocabulary,
     batch_agreement,
+    batch_images,
     batch_language,
     batch_questions,
     batch_translations,
     language_vocabulary,
     load_agreement,
+    load_images,
     load_language,
     load_question_answering,
     load_translation,
@@ -32,6 +35,7 @@ from lookback.data import (
     translation_vocabularies,
 )
 from lookback.device import pick_device
+from lookback.memory import peak_memory
 from lookback.plots import PALETTE, new_figure, plot_attention, plot_curves, show_figure, show_with_slider
 from lookback.seeds import seed_everything
 from lookback.selfcheck import NotYet, self_check
@@ -45,6 +49,7 @@ __all__ = [
     "ClaimFailed",
     "ClaimsTable",
     "History",
+    "ImageBatch",
     "LanguageBatch",
     "Minibatches",
     "NotYet",
@@ -53,6 +58,7 @@ __all__ = [
     "Vocabulary",
     "agreement_vocabulary",
     "batch_agreement",
+    "batch_images",
     "batch_language",
     "batch_questions",
     "batch_translations",
@@ -61,10 +67,12 @@ __all__ = [
     "fit",
     "language_vocabulary",
     "load_agreement",
+    "load_images",
     "load_language",
     "load_question_answering",
     "load_translation",
     "new_figure",
+    "peak_memory",
     "pick_device",
     "plot_attention",
     "plot_curves",
