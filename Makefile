@@ -19,8 +19,9 @@ lectures: .venv/dev # run every lecture and compare it with its stored outputs
 	$(bin)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with lectures/nbval_sanitize.cfg \
 		--nbval-cell-timeout 600 --timeout 900 lectures
 
-bench: .venv/dev # the references against PyTorch's layers, and grading against nbgrader's own; STUDENTS=30
+bench: .venv/dev # the references against PyTorch's own, and grading against nbgrader's; STUDENTS=30
 	$(bin)/python -m tests.bench.layers
+	$(bin)/python -m tests.bench.efficiency
 	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)
 
 lint: .venv/dev # style and types
