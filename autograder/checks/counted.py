@@ -6,6 +6,7 @@ in NumPy or in Python, is not seen. A check that demands little work should ther
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -39,6 +40,7 @@ class Cost(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.peak = 0
         self.operations = 0
         self._alive: dict[StorageWeakRef, int] = {}
+        self._at_most = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -47,9 +49,9 @@ class Cost(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        known = {_memory(tensor) for tensor in _tensors((args, kwargs))}
+        known = {_memory(tensor) for tensor in _tensors((*args, *kwargs.values()))}
         output = func(*args, **kwargs)
-        made = [tensor for tensor in _tensors(output) if _memory(tensor) not in known]
+        made = [tensor for tensor in _tensors((output,)) if _memory(tensor) not in known]
         self._watch(made)
         if (place := PRODUCTS.get(func.overloadpacket)) is not None:
             self.operations += 2 * output.numel() * args[place].shape[-1]
@@ -58,22 +60,32 @@ class Cost(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return output
 
     def _watch(self, made: list[Tensor]) -> None:
-        """Add what was made to what is alive. A sparse tensor has no memory of its own to watch: it counts once."""
-        self._alive = {memory: size for memory, size in self._alive.items() if not memory.expired()}  # type: ignore[no-untyped-call]
+        """Add what was made to what is alive; what has died is looked for only where all together would be a new peak.
+
+        A sparse tensor has no memory of its own to watch: it counts once.
+        """
+        once = 0
         for tensor in made:
             if tensor.layout is torch.strided:
                 memory = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
                 self._alive[memory] = max(tensor.numel(), self._alive.get(memory, 0))
-        once = sum(tensor.numel() for tensor in made if tensor.layout is not torch.strided)
-        self.peak = max(self.peak, once + sum(self._alive.values()))
+                self._at_most += tensor.numel()
+            else:
+                once += tensor.numel()
+        if once + self._at_most > self.peak:
+            self._alive = {memory: size for memory, size in self._alive.items() if not memory.expired()}  # type: ignore[no-untyped-call]
+            self._at_most = sum(self._alive.values())
+            self.peak = max(self.peak, once + self._at_most)
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, tuple | list):
-        return [tensor for item in value for tensor in _tensors(item)]
-    if isinstance(value, dict):
-        return _tensors(list(value.values()))
-    return [value] if isinstance(value, Tensor) else []
+def _tensors(values: Iterable[Any]) -> list[Tensor]:
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            found += _tensors(value)
+    return found
 
 
 def _memory(tensor: Tensor) -> tuple[int, int]:
