@@ -17,7 +17,7 @@ attention_cost = [
         "(2 * count",
         "(count",
         name="a multiplication and its addition counted as one",
-        hint="Every term of a dot product is multiplied and added: two operations. Some papers count one, so say which.",
+        hint="Every term of a dot product is multiplied and added: two operations. Some papers count one; say which.",
     ),
     cost(
         "(length, 3 * d_model, d_model, 1)",
