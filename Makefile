@@ -22,6 +22,7 @@ lectures: .venv/dev # run every lecture and compare it with its stored outputs
 bench: .venv/dev # the references against PyTorch's own, and grading against nbgrader's; STUDENTS=30
 	$(bin)/python -m tests.bench.layers
 	$(bin)/python -m tests.bench.efficiency
+	$(bin)/python -m tests.bench.experts
 	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)
 
 lint: .venv/dev # style and types
