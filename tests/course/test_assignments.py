@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,9 @@ from autograder.course.course import Course
 from autograder.course.material import students_version
 from autograder.course.notebook import read, stubs
 from autograder.course.release import bank_of, leaks, references
+from autograder.course.solve import solve
+from autograder.engine.job import Job
+from autograder.engine.pool import grade_class
 from solutions.programs import reference
 from tests.course.small import REPOSITORY
 
@@ -46,6 +50,19 @@ def test_the_students_version_gives_nothing_away(assignment: str) -> None:
     version = students_version(COURSE, assignment)
     assert stubs(version).keys() == load_bank(assignment).exercises.keys()
     assert leaks(version, references(bank_of(COURSE, assignment))) == []
+
+
+@pytest.mark.slow
+def test_the_solved_notebooks_get_every_point_in_the_sandbox(tmp_path: Path) -> None:
+    jobs = [
+        Job(name, "ada", COURSE.source(name), solve(COURSE, name, tmp_path / name), seed=7, files=COURSE.files(name))
+        for name in ASSIGNMENTS
+    ]
+    found = {graded.verdict.assignment: graded.verdict for graded in grade_class(jobs, workers=1)}
+    most = {name: sum(exercise.points for exercise in load_bank(name).exercises.values()) for name in ASSIGNMENTS}
+    assert {name: (verdict.status, verdict.points) for name, verdict in found.items()} == {
+        name: ("graded", points) for name, points in most.items()
+    }
 
 
 @pytest.mark.slow
