@@ -202,7 +202,7 @@ def check_short(directory: Path) -> None:
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    with suppress(BrokenPipeError), scratch() as base:  # the pipe breaks where the owner has gone
+    with suppress(ConnectionError), scratch() as base:  # broken or reset where the owner has gone
         try:
             check_short(base)
             preload()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +36,15 @@ def jobs(tmp_path: Path, source: Path, answers: dict[str, str | None]) -> list[J
 
 def nothing_left(own_tmpdir: Path) -> bool:
     """Whether every process of the engine ends, of itself, within ten seconds, and its directories are gone."""
-    ours = [p for p in psutil.process_iter(["cmdline", "environ"]) if is_ours(p, own_tmpdir)]
+    ours = [p for p in psutil.process_iter(["cmdline", "environ", "uids"]) if is_ours(p, own_tmpdir)]
     return not psutil.wait_procs(ours, timeout=10)[1] and not list(own_tmpdir.glob(f"{PREFIX}*"))
 
 
 def is_ours(process: psutil.Process, own_tmpdir: Path) -> bool:
-    about = process.info
-    return "autograder.engine.parent" in (about["cmdline"] or ()) and about["environ"].get("TMPDIR") == str(own_tmpdir)
+    about = process.info  # of another user's process the environment cannot be read
+    if "autograder.engine.parent" not in (about["cmdline"] or ()) or about["uids"].real != os.getuid():
+        return False
+    return bool(about["environ"].get("TMPDIR") == str(own_tmpdir))
 
 
 def test_a_submission_that_kills_its_worker_fails_alone(
