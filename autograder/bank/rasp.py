@@ -173,7 +173,7 @@ def infinite_values(student: Subject, draw: Draw) -> None:
 )
 def integer_values(student: Subject, draw: Draw) -> None:
     selector, values, default = selected_values(draw)
-    values = draw.integers(0, 9, *values.shape)
+    values = draw.integers(1, 9, *values.shape)  # no mean is zero
     values[:, ::2] += 100  # far apart, so that means are hardly ever whole
     student.agrees(selector, values, default, gradients=False)
 
