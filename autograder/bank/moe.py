@@ -581,7 +581,7 @@ def work(student: Subject, draw: Draw) -> None:
     module = student.build(d_model=D, d_hidden=h, n_experts=E, n_active=K)
     _, operations = module.cost(apart(module, draw, B, T, D))
     routing, working = 2 * B * T * D * E, 6 * B * T * K * D * h
-    if operations > (most := 2 * (routing + working)):
+    if operations > (most := 3 * (routing + working)):  # room for moving tokens, or weights; all experts take 11 times
         raise CheckFailed(f"at most {most:,} operations with {K} of {E} experts active", f"{operations:,}")
     if operations < routing:
         raise CheckFailed(f"at least {routing:,} operations in PyTorch, which the router takes", f"{operations:,}")
