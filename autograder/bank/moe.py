@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autograder.checks import CheckFailed, Draw, Exercise, Subject, expect, expect_values
 from autograder.checks.request import Supplied, Value
+from autograder.checks.vectors import norm_and_vectors, takes_any_axes
 
 # -------------------------------------------------------------------------------------------------------- RMSNorm
 
@@ -17,13 +18,6 @@ norm = Exercise("RMSNorm", points=3, paper="Zhang and Sennrich 2019, equation 4"
 
 HALF_ROUNDING = 2.0**-7
 """How far float16 may be off, relative to the largest number: three roundings of 2^-11 each, with room for others."""
-
-
-def vectors(student: Subject, draw: Draw) -> tuple[Subject, tuple[Tensor]]:
-    """A layer with an eps that cannot be overlooked, and vectors with a mean and a size of their own."""
-    B, T, d_model = draw.sizes(3)
-    module = student.build(d_model=d_model, eps=draw.uniform(0.3, 0.9))
-    return module, (draw.normal(B, T, d_model) * (1 + draw.normal(B, T, 1).abs()) + draw.normal(B, T, 1, scale=3.0),)
 
 
 @norm.check(
@@ -45,7 +39,7 @@ def norm_parameters(student: Subject, draw: Draw) -> None:
     experiment="print the mean of output² over the last axis: m / (m + eps) for a vector whose mean square is m",
 )
 def new_layer(student: Subject, draw: Draw) -> None:
-    _, (x,) = vectors(student, draw)
+    _, (x,) = norm_and_vectors(student, draw)
     student.fresh(d_model=x.shape[-1], eps=draw.uniform(0.3, 0.9)).agrees(x, gradients=False)
 
 
@@ -57,7 +51,7 @@ def new_layer(student: Subject, draw: Draw) -> None:
     experiment="set weight to 2: the output is twice that of a new layer",
 )
 def weight_scales(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
+    module, (x,) = norm_and_vectors(student, draw)
     module.agrees(x, gradients=False)
 
 
@@ -69,21 +63,11 @@ def weight_scales(student: Subject, draw: Draw) -> None:
     experiment="call it with torch.zeros(1, 2, d_model): do you see NaN?",
 )
 def zero_vector(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
+    module, (x,) = norm_and_vectors(student, draw)
     module.agrees(torch.cat([x[:1] * 1e-2, torch.zeros_like(x[:1]), x[:1] * 1e2]))
 
 
-@norm.check(
-    "every vector is normalised by itself, however many axes there are",
-    points=0.25,
-    after="weight scales what was normalised",
-    suspect="an axis that is counted from the front",
-    experiment="compare the layer on x with the layer on x[0, 0], a single vector",
-)
-def any_axes(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
-    module.agrees(x[0, 0], gradients=False)
-    module.agrees(torch.stack([x, 2 * x + 1]), gradients=False)
+takes_any_axes(norm, norm_and_vectors, points=0.25, after="weight scales what was normalised")
 
 
 @norm.check(
@@ -94,7 +78,7 @@ def any_axes(student: Subject, draw: Draw) -> None:
     experiment="print(torch.tensor(300.0, dtype=torch.float16) ** 2)",
 )
 def half_precision(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
+    module, (x,) = norm_and_vectors(student, draw)
     x = x.sign() * (300 + 40 * draw.normal(*x.shape).tanh())  # every square overflows
     expected = module.expected(x)
     assert isinstance(expected, Tensor)
@@ -114,11 +98,11 @@ def half_precision(student: Subject, draw: Draw) -> None:
     experiment="compare x.grad with that of torch.nn.functional.rms_norm",
 )
 def norm_gradients(student: Subject, draw: Draw) -> None:
-    module, arguments = vectors(student, draw)
+    module, arguments = norm_and_vectors(student, draw)
     module.agrees(*arguments)
 
 
-norm.good_manners(vectors, after="weight scales what was normalised", points=0.25)
+norm.good_manners(norm_and_vectors, after="weight scales what was normalised", points=0.25)
 
 # --------------------------------------------------------------------------------------------------------- SwiGLU
 
@@ -165,17 +149,7 @@ def network_numbers(student: Subject, draw: Draw) -> None:
     module.agrees(x, gradients=False)
 
 
-@network.check(
-    "every position by itself, however many axes there are",
-    points=0.25,
-    after="random vectors",
-    suspect="an operation along the axis of the positions",
-    experiment="change the last token: only the last output may change",
-)
-def every_position_by_itself(student: Subject, draw: Draw) -> None:
-    module, (x,) = network_and_input(student, draw)
-    module.agrees(x[0, 0], gradients=False)
-    module.agrees(torch.stack([x, -x]), gradients=False)
+takes_any_axes(network, network_and_input, points=0.25, after="random vectors")
 
 
 @network.check(

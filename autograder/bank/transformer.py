@@ -10,6 +10,7 @@ from torch import Tensor
 from autograder.checks import CheckFailed, Draw, Exercise, Subject, expect
 from autograder.checks.chance import MANY, expect_frequencies, expect_from_generator, expect_independent
 from autograder.checks.request import Seeded, Supplied, Value
+from autograder.checks.vectors import norm_and_vectors, takes_any_axes
 
 HEADS = 3
 """Heads of every block here: more than a pair, no divisor of any other axis, and never their width."""
@@ -33,13 +34,6 @@ def far_apart(x: Tensor, low: float, high: float) -> Tensor:
 norm = Exercise("LayerNorm", points=3, paper="Ba, Kiros and Hinton 2016, section 3")
 
 
-def vectors(student: Subject, draw: Draw) -> tuple[Subject, tuple[Tensor]]:
-    """A layer with an eps that cannot be overlooked, and vectors with a mean and a size of their own."""
-    B, T, d_model = draw.sizes(3)
-    module = student.build(d_model=d_model, eps=draw.uniform(0.3, 0.9))
-    return module, (draw.normal(B, T, d_model) * (1 + draw.normal(B, T, 1).abs()) + draw.normal(B, T, 1, scale=3.0),)
-
-
 @norm.check(
     "weight and bias, one number each for every place of a vector",
     points=0.25,
@@ -59,7 +53,7 @@ def norm_parameters(student: Subject, draw: Draw) -> None:
     experiment="print mean and variance of the output over the last axis: 0, and v / (v + eps) for a variance v",
 )
 def new_layer(student: Subject, draw: Draw) -> None:
-    _, (x,) = vectors(student, draw)
+    _, (x,) = norm_and_vectors(student, draw)
     student.fresh(d_model=x.shape[-1], eps=draw.uniform(0.3, 0.9)).agrees(x, gradients=False)
 
 
@@ -71,7 +65,7 @@ def new_layer(student: Subject, draw: Draw) -> None:
     experiment="set weight to 2 and bias to 1: the output is twice that of a new layer, plus 1",
 )
 def weight_and_bias(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
+    module, (x,) = norm_and_vectors(student, draw)
     module.agrees(x, gradients=False)
 
 
@@ -83,23 +77,13 @@ def weight_and_bias(student: Subject, draw: Draw) -> None:
     experiment="call it with torch.ones(1, 2, d_model): do you see NaN?",
 )
 def constant_vector(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
+    module, (x,) = norm_and_vectors(student, draw)
     flat = torch.full_like(x, draw.uniform(0.5, 2.0))
     module.agrees(flat, gradients=False)
     module.agrees(torch.cat([x[:1] * 1e-2, flat[:1], x[:1] * 1e2]))
 
 
-@norm.check(
-    "every vector is normalised by itself, however many axes there are",
-    points=0.25,
-    after="weight scales and bias shifts what was normalised",
-    suspect="an axis that is counted from the front",
-    experiment="compare the layer on x with the layer on x[0, 0], a single vector",
-)
-def any_axes(student: Subject, draw: Draw) -> None:
-    module, (x,) = vectors(student, draw)
-    module.agrees(x[0, 0], gradients=False)
-    module.agrees(torch.stack([x, 2 * x + 1]), gradients=False)
+takes_any_axes(norm, norm_and_vectors, points=0.25, after="weight scales and bias shifts what was normalised")
 
 
 @norm.check(
@@ -110,11 +94,11 @@ def any_axes(student: Subject, draw: Draw) -> None:
     experiment="compare x.grad with that of torch.nn.functional.layer_norm",
 )
 def norm_gradients(student: Subject, draw: Draw) -> None:
-    module, arguments = vectors(student, draw)
+    module, arguments = norm_and_vectors(student, draw)
     module.agrees(*arguments)
 
 
-norm.good_manners(vectors, after="weight scales and bias shifts what was normalised", points=0.25)
+norm.good_manners(norm_and_vectors, after="weight scales and bias shifts what was normalised", points=0.25)
 
 # ---------------------------------------------------------------------------------------------------- FeedForward
 
@@ -176,17 +160,7 @@ def network_numbers(student: Subject, draw: Draw) -> None:
     module.agrees(x, gradients=False)
 
 
-@network.check(
-    "every position by itself, however many axes there are",
-    points=0.5,
-    after="random vectors",
-    suspect="an operation along the axis of the positions",
-    experiment="change the last token: only the last output may change",
-)
-def every_position_by_itself(student: Subject, draw: Draw) -> None:
-    module, (x,) = network_and_input(student, draw)
-    module.agrees(x[0, 0], gradients=False)
-    module.agrees(torch.stack([x, -x]), gradients=False)
+takes_any_axes(network, network_and_input, points=0.5, after="random vectors")
 
 
 @network.check(
