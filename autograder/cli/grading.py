@@ -1,0 +1,66 @@
+"""The command for a class: grade."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from autograder.cli.app import CORES, HERE, WRONG_MATERIAL, CourseOption, Device, Json, Name, Workers, app, to_json
+from autograder.course.errors import CourseError
+
+
+@app.command(epilog="Example: autograder grade 04_attention --workers 4")
+def grade(
+    name: Name,
+    student: Annotated[str | None, typer.Option(help="Grade this student only.")] = None,
+    exercise: Annotated[
+        str | None, typer.Option(help="Grade this exercise only, and show what changes before it is recorded.")
+    ] = None,
+    yes: Annotated[
+        bool | None,
+        typer.Option("--yes/--no", help="With --exercise: record, or do not, without asking at a terminal."),
+    ] = None,
+    workers: Workers = CORES,
+    device: Annotated[Device, typer.Option(help="Where the checks run.")] = Device.cpu,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the checks' inputs; otherwise that of the class.")] = None,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade where the sandbox does not hold, too.")] = False,
+    json_: Json = False,
+    course: CourseOption = HERE,
+) -> None:
+    """Grade what was handed in and record it. An interrupted run goes on where it was; nothing is graded twice."""
+    from autograder.console import differences, error_console, summary, watch
+    from autograder.course.course import Course
+    from autograder.course.grade import check_sandbox, grade, graded, jobs
+    from autograder.course.gradebook import changes
+
+    here = Course(course)
+    if yes is not None and exercise is None:
+        raise CourseError("--yes and --no go with --exercise: a whole class is always recorded")
+    asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device)
+    if not unsafe:
+        check_sandbox()
+    workers = min(workers, len(asked))
+    if exercise is None:
+        verdicts = watch(grade(here, name, asked, workers=workers), len(asked))
+    else:
+        verdicts = watch(graded(here, name, asked, workers=workers), len(asked))
+        found = changes(here, name, exercise, verdicts)
+        error_console.print(differences(exercise, found, len(verdicts)))
+        if _wanted(yes, unchanged=not found):
+            failed = {verdict.student for verdict in verdicts if verdict.status == "failed"}
+            for _ in grade(here, name, [job for job in asked if job.student not in failed], workers=workers):
+                pass  # from the journal into the gradebook
+        else:
+            typer.echo("nothing was recorded", err=True)
+    typer.echo(to_json([verdict.to_json() for verdict in verdicts]) if json_ else summary(verdicts))
+    if any(verdict.status == "failed" for verdict in verdicts):
+        raise typer.Exit(WRONG_MATERIAL)
+
+
+def _wanted(yes: bool | None, *, unchanged: bool) -> bool:
+    """Whether to record: as told, else as a person at the terminal says; a script that says nothing wants it."""
+    if yes is not None:
+        return yes
+    return unchanged or not sys.stdin.isatty() or typer.confirm("Record this?", default=False, err=True)

@@ -1,0 +1,74 @@
+"""Commands for the material: release, solve, class, validate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.cli.app import HERE, CourseOption, Json, Name, app, to_json
+from autograder.course.errors import MaterialError
+
+
+@app.command(epilog="Example: autograder release 04_attention")
+def release(name: Name, course: CourseOption = HERE) -> None:
+    """Make the students' version, unless it would give something away."""
+    from autograder.course.course import Course
+    from autograder.course.release import release
+
+    typer.echo(release(Course(course), name))
+
+
+@app.command(epilog="Example: autograder solve 04_attention --to solved")
+def solve(
+    name: Name,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to write it.")],
+    course: CourseOption = HERE,
+) -> None:
+    """Write the solved notebook: every stub replaced by its reference."""
+    from autograder.course.course import Course
+    from autograder.course.solve import solve
+
+    typer.echo(solve(Course(course), name, to))
+
+
+@app.command("class", epilog="Example: autograder class 04_attention --students 20 --seed 7")
+def class_(
+    name: Name,
+    students: Annotated[int, typer.Option(min=1, help="How many students.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same class.")] = 0,
+    course: CourseOption = HERE,
+) -> None:
+    """Hand in for a made class whose points are known; class.json says them."""
+    from autograder.course.classroom import make_class
+    from autograder.course.course import Course
+
+    record = make_class(Course(course), name, students, seed)
+    typer.echo(f"{len(record['students'])} students have handed in; class.json says what each should get")
+
+
+@app.command(epilog="Example: autograder validate 04_attention --seeds 20")
+def validate(
+    name: Name,
+    seeds: Annotated[int, typer.Option(min=1, help="Try this many seeds: all must give the same table.")] = 1,
+    json_: Json = False,
+    course: CourseOption = HERE,
+) -> None:
+    """Test the tests: every reference, variant and misconception against every check."""
+    from autograder.console import console, progress, tables
+    from autograder.course.course import Course
+    from autograder.course.release import bank_of
+    from autograder.course.validate import validate
+
+    here = Course(course)
+    bank = bank_of(here, name)
+    with progress("seeds", seeds) as advance:
+        validation = validate(here, name, seeds, advance)
+    if json_:
+        typer.echo(to_json(validation.to_json()))
+    else:
+        checks = {exercise: [check.name for check in made.checks] for exercise, made in bank.exercises.items()}
+        console.print(*tables(validation.rows, checks), sep="\n")
+    if validation.findings:
+        raise MaterialError(validation.findings)
