@@ -90,7 +90,12 @@ def recurrent_pair(
 
 
 def automaton(given: Mapping[str, Tensor], token: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """A table of logits (N, V, V) and of successors (N, V): token (B,), state (B,) -> logits (B, V), state (B,)."""
+    """A table of logits (N, V, V) and of successors (N, V): token (B,), state (B,) -> logits (B, V), state (B,).
+
+    Raises ValueError where one has an axis more: together they would be B × B, and B may be thousands.
+    """
+    if token.dim() != state.dim():
+        raise ValueError(f"a step takes a token for each state: shapes {tuple(token.shape)} and {tuple(state.shape)}")
     return given["logits"][state, token], given["successor"][state, token]
 
 

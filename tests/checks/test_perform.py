@@ -185,6 +185,14 @@ def test_a_supplied_function_is_called_with_what_the_program_passes_and_its_call
     assert answer.calls == (3,)
 
 
+def test_thousands_of_tokens_with_an_axis_too_many_are_refused_and_not_spread_out_by_thousands() -> None:
+    step = Supplied("automaton", {"logits": torch.ones(2, 3, 3), "successor": torch.zeros(2, 3, dtype=torch.int64)})
+    state = torch.zeros(8_000, dtype=torch.int64)
+    answer = ask(walk, step, state[:, None], state)
+    assert answer.failure is not None
+    assert "(8000, 1) and (8000,)" in answer.failure.message
+
+
 def test_a_program_cannot_change_the_numbers_of_a_supplied_function_for_the_next_request() -> None:
     step = Supplied(
         "recurrent",
