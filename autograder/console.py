@@ -20,10 +20,12 @@ from autograder.engine.job import Graded
 from autograder.engine.verdict import Verdict
 
 if TYPE_CHECKING:
+    from autograder.course.collect import Collection, Outcome
     from autograder.course.validate import Row
 
 LONGEST_NOTE = 200
 SLOWEST = 3
+PLACED = ("collected", "replaced", "unchanged")
 LEVELS = {"ok": "✓", "note": "•", "problem": "✗"}
 
 error_console = Console(stderr=True, markup=False, highlight=False)
@@ -85,6 +87,31 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     }
     lines += [f"{what}: {', '.join(sorted(plain(v.student) for v in some))}" for what, some in named.items() if some]
     return "\n".join(lines)
+
+
+def collection(found: Collection) -> str:
+    """What was collected, in a few lines: how many of each kind, who, and what became of earlier submissions."""
+    counts = Counter(outcome.result for outcome in found.outcomes)
+    counted = ", ".join(f"{number} {result}" for result, number in sorted(counts.items())) or "nothing"
+    lines = [f"{counted} ({found.scheme} names)"]
+    if new := [plain(outcome.student) for outcome in found.outcomes if outcome.result == "collected"]:
+        lines.append(f"collected: {', '.join(new)}")
+    lines += [
+        f"{outcome.result}: {plain(outcome.student)}, {plain(outcome.name)}: {outcome.reason}"
+        for outcome in found.outcomes
+        if outcome.reason and outcome.result != "refused"
+    ]
+    if timeless := [plain(o.student) for o in found.outcomes if o.result in PLACED and o.submitted is None]:
+        lines.append(f"in time, for all anybody knows: {', '.join(timeless)} (--roster may have a column submitted)")
+    return "\n".join(lines)
+
+
+def refusal(outcome: Outcome) -> str:
+    """What was not collected, and why, in a line."""
+    who = f"{outcome.student}, " if outcome.student else ""
+    return f"refused: {plain(who + outcome.name, LONGEST_NOTE)}: {plain(outcome.reason, LONGEST_NOTE)}".replace(
+        "\n", " "
+    )
 
 
 def tables(rows: Sequence[Row], checks: dict[str, list[str]]) -> Iterator[Table | str]:

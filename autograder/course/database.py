@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from nbgrader.api import Gradebook
 from nbgrader.dbutil import ALEMBIC_DIR
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import make_url
 
 from autograder.course.course import Course
 
@@ -20,6 +23,21 @@ def opened(course: Course) -> Gradebook:
     """
     make(course)
     return Gradebook(course.database, course.course_id or "default_course")
+
+
+def exists(course: Course) -> bool:
+    """Whether there is a gradebook; to look makes none.
+
+    Example: `exists(Course("."))`
+    """
+    url = make_url(course.database)
+    if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
+        return False
+    engine = create_engine(course.database)
+    try:
+        return inspect(engine).has_table(ONE_OF_ITS_TABLES)
+    finally:
+        engine.dispose()
 
 
 def make(course: Course) -> None:

@@ -76,7 +76,7 @@ class Recorder:
 
     def _record(self, verdict: Verdict, executed: dict[str, Any] | None, *, seen: bool) -> None:
         time = submission_time(self._course.submitted(self._assignment, verdict.student).parent)
-        when = {"timestamp": time} if time else {}
+        when = {"timestamp": time} if time or not seen else {}  # the time of an earlier submission is not this one's
         self._gradebook.update_or_create_student(verdict.student)
         with self._gradebook.db.no_autoflush:  # its rows refer to one another before they are in the session
             submission = self._gradebook.update_or_create_submission(self._assignment, verdict.student, **when)
@@ -90,7 +90,7 @@ class Recorder:
         else:
             _grade_nothing(notebook, verdict)
             path.unlink(missing_ok=True)
-        _stamp(path.parent, time)
+        stamp(path.parent, time)
         notebook.late_submission_penalty = self._late_penalty(notebook, submission)
         self._gradebook.db.commit()
 
@@ -196,8 +196,8 @@ def submission_time(folder: Path) -> datetime | None:
         return None
 
 
-def _stamp(folder: Path, time: datetime | None) -> None:
-    """Leave the time of submission where nbgrader looks for it."""
+def stamp(folder: Path, time: datetime | None) -> None:
+    """Leave the time of submission, in UTC, where nbgrader looks for it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "timestamp.txt").unlink(missing_ok=True)  # nbgrader leaves it read-only
     if time:

@@ -7,6 +7,7 @@ import pytest
 
 from autograder.course.course import Course
 from autograder.course.gradebook import recording
+from tests.course.handed_in import write_roster
 from tests.course.small import ASSIGNMENT, write_course
 
 
@@ -35,3 +36,19 @@ def recorded_course(course: Course, made_gradebook: Path) -> Course:
     """The small course with a gradebook that knows its assignment."""
     shutil.copy(made_gradebook, course.directory)
     return course
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> Path:
+    """The students of a course as a CSV file."""
+    return write_roster(tmp_path / "students.csv")
+
+
+@pytest.fixture
+def exchange_course(recorded_course: Course) -> Course:
+    """A course with an exchange of its own."""
+    root = recorded_course.directory / "exchange"
+    root.mkdir(mode=0o777)
+    with (recorded_course.directory / "nbgrader_config.py").open("a") as file:
+        file.write(f"c.Exchange.root = {str(root)!r}\nc.ExchangeCollect.check_owner = False\n")
+    return Course(recorded_course.directory)

@@ -15,7 +15,7 @@ from autograder.course.course import Course
 from autograder.engine.sandbox import LAYERS
 from tests.course.small import ASSIGNMENT, ATTENTION, small_cells, stub, write_course, write_notebook
 
-COMMANDS = ("release", "solve", "class", "validate", "grade", "feedback", "report", "doctor", "demo")
+COMMANDS = ("release", "solve", "class", "validate", "collect", "grade", "feedback", "report", "doctor", "demo")
 
 
 def run(*arguments: str) -> Result:
@@ -60,7 +60,7 @@ print("torch" in sys.modules)
     [
         ("", "Missing command. The commands are release, solve, class,"),
         ("grad x", "No such command 'grad'. Did you mean 'grade'? Try autograder --help."),
-        ("frobnicate", "No such command 'frobnicate'. The commands are release, solve, class, validate"),
+        ("frobnicate", "No such command 'frobnicate'. The commands are release, solve, class, validate, collect"),
         ("grade", "Missing argument 'NAME'. Try autograder grade --help."),
         ("grade x --worker 2", "No such option: --worker (Possible options: --course, --workers)."),
         ("grade x --workers 0", "Invalid value for '--workers'"),

@@ -194,6 +194,18 @@ def test_lateness_costs_what_nbgraders_plugin_says(course: Course, method: str, 
     assert stamp.read_text().strip() == handed_in
 
 
+def test_the_time_of_an_earlier_submission_is_not_that_of_the_next(course: Course, recorder: Recorder) -> None:
+    result = graded(course)
+    stamp = course.submitted(ASSIGNMENT, "ada").with_name("timestamp.txt")
+    stamp.write_text("2026-03-02 08:00:00 UTC")
+    recorder.record(result)
+    stamp.unlink()
+    recorder.record(result)
+    assert str(entry(course)["submission"]["timestamp"]) == "2026-03-02 08:00:00"
+    recorder.record(graded(course, submission="hash 2"))
+    assert entry(course)["submission"]["timestamp"] is None
+
+
 def test_a_timestamp_may_be_anything(tmp_path: Path) -> None:
     stamp = tmp_path / "timestamp.txt"
     assert submission_time(tmp_path) is None
