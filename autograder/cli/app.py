@@ -79,6 +79,10 @@ CourseOption = Annotated[
     Path, typer.Option("--course", metavar="DIR", help="The directory of nbgrader_config.py and the assignments.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Roster = Annotated[
+    Path | None,
+    typer.Option("--roster", metavar="CSV", help="The students: columns id, name, email, lms_user_id, submitted."),
+]
 Workers = Annotated[int, typer.Option(min=1, help="How many submissions to grade at once.")]
 
 HERE = Path()

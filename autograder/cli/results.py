@@ -1,10 +1,24 @@
-"""Commands for what came of it: feedback, report."""
+"""Commands for what came of it: feedback, report, export."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from autograder.cli.app import HERE, CourseOption, Name, app
+from autograder.cli.app import HERE, CourseOption, Name, Roster, app
+from autograder.course.errors import CourseError, MaterialError
+
+
+class Format(StrEnum):
+    """What reads the marks."""
+
+    csv = "csv"
+    canvas = "canvas"
+    gradescope = "gradescope"
+    nbgrader = "nbgrader"
 
 
 @app.command(epilog="Example: autograder feedback 04_attention")
@@ -28,3 +42,48 @@ def report(name: Name, course: CourseOption = HERE) -> None:
 
     here = Course(course)
     typer.echo(write_report(here, name, graded_verdicts(here, name)))
+
+
+@app.command(epilog="Example: autograder export 04_attention --format canvas --canvas-gradebook grades.csv")
+def export(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The assignment; otherwise all.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="What reads it.")] = Format.csv,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="PATH", help="A file, or Gradescope's folder; otherwise in exports/."),
+    ] = None,
+    canvas_gradebook: Annotated[
+        Path | None,
+        typer.Option("--canvas-gradebook", metavar="CSV", help="Canvas's gradebook as it exports it, for its ids."),
+    ] = None,
+    roster: Roster = None,
+    course: CourseOption = HERE,
+) -> None:
+    """Write the points in the gradebook, those of people and late penalties included, for other programs."""
+    from autograder.course.canvas import export_canvas
+    from autograder.course.course import Course
+    from autograder.course.export import export_csv, export_gradescope, export_nbgrader
+    from autograder.course.marks import marks_of
+    from autograder.course.roster import roster_of
+
+    here = Course(course)
+    if canvas_gradebook and format_ != Format.canvas:
+        raise CourseError("--canvas-gradebook goes with --format canvas")
+    marks, people = marks_of(here, name), roster_of(here, roster)
+    place = to or here.directory / "exports" / f"{name or 'all'}-{format_}{'' if format_ == 'gradescope' else '.csv'}"
+    paths, notes = [place], []
+    match format_:
+        case Format.csv:
+            export_csv(marks, people, place)
+        case Format.canvas:
+            notes = export_canvas(marks, people, place, canvas_gradebook)
+        case Format.gradescope:
+            paths = export_gradescope(here, marks, place)
+        case Format.nbgrader:
+            export_nbgrader(here, name, place)
+    for path in paths:
+        typer.echo(path)
+    if waiting := {student for one in marks for student, mark in one.students.items() if mark.waiting}:
+        typer.echo(f"answers of {len(waiting)} students are still to be graded by a person", err=True)
+    if notes:
+        raise MaterialError(notes)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli.app import HERE, CourseOption, Json, Name, app, to_json
+from autograder.cli.app import HERE, CourseOption, Json, Name, Roster, app, to_json
 from autograder.course.errors import CourseError, MaterialError
 
 
@@ -20,12 +20,6 @@ class SchemeName(StrEnum):
     moodle = "moodle"
     plain = "plain"
     nbgrader = "nbgrader"
-
-
-Roster = Annotated[
-    Path | None,
-    typer.Option("--roster", metavar="CSV", help="The students: columns id, name, email, lms_user_id, submitted."),
-]
 
 
 @app.command(epilog="Example: autograder collect 04_attention --from submissions.zip --roster students.csv")

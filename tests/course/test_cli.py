@@ -15,7 +15,19 @@ from autograder.course.course import Course
 from autograder.engine.sandbox import LAYERS
 from tests.course.small import ASSIGNMENT, ATTENTION, small_cells, stub, write_course, write_notebook
 
-COMMANDS = ("release", "solve", "class", "validate", "collect", "grade", "feedback", "report", "doctor", "demo")
+COMMANDS = (
+    "release",
+    "solve",
+    "class",
+    "validate",
+    "collect",
+    "grade",
+    "feedback",
+    "report",
+    "export",
+    "doctor",
+    "demo",
+)
 
 
 def run(*arguments: str) -> Result:
