@@ -21,6 +21,14 @@ class Format(StrEnum):
     nbgrader = "nbgrader"
 
 
+FILES = {
+    Format.csv: ".csv",
+    Format.canvas: "-canvas.csv",
+    Format.gradescope: "-gradescope",
+    Format.nbgrader: "-nbgrader.csv",
+}
+
+
 @app.command(epilog="Example: autograder feedback 04_attention")
 def feedback(name: Name, course: CourseOption = HERE) -> None:
     """Write a page for each graded student: every check, what to suspect, what to try."""
@@ -70,7 +78,7 @@ def export(
     if canvas_gradebook and format_ != Format.canvas:
         raise CourseError("--canvas-gradebook goes with --format canvas")
     marks, people = marks_of(here, name), roster_of(here, roster)
-    place = to or here.directory / "exports" / f"{name or 'all'}-{format_}{'' if format_ == 'gradescope' else '.csv'}"
+    place = to or here.directory / "exports" / f"{name or 'all'}{FILES[format_]}"
     paths, notes = [place], []
     match format_:
         case Format.csv:

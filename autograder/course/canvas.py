@@ -55,7 +55,8 @@ def export_canvas(marks: Sequence[Marks], people: Roster, to: Path, exported: Pa
     if exported:
         gradebook = read_canvas(exported)
         headings = [gradebook.heading(one.assignment) for one in marks]
-        rows = [(student, row) for row in gradebook.students if (student := _meant(row, people, marks))]
+        logins = _logins(people, marks)
+        rows = [(student, row) for row in gradebook.students if (student := _meant(row, people, logins))]
         there = {student for student, _ in rows}
         strangers = [s for s in dict.fromkeys(s for one in marks for s in one.students) if s not in there]
         notes += [f"{plain(student)} has a mark, but is not in {exported}" for student in strangers]
@@ -75,12 +76,18 @@ def export_canvas(marks: Sequence[Marks], people: Roster, to: Path, exported: Pa
     return notes
 
 
-def _meant(row: dict[str, str], people: Roster, marks: Sequence[Marks]) -> str | None:
-    """Which of our students a line of Canvas's is, by the login or SIS id, else by Canvas's id and the name."""
-    marked = {student for one in marks for student in one.students}
+def _logins(people: Roster, marks: Sequence[Marks]) -> dict[str, str]:
+    """Our students by what may be their login: the id, or the e-mail."""
+    by_email = {student.email: student.id for student in people.students.values() if student.email}
+    ids = [*people.students, *(student for one in marks for student in one.students)]
+    return by_email | {student: student for student in ids}
+
+
+def _meant(row: dict[str, str], people: Roster, logins: dict[str, str]) -> str | None:
+    """Which of our students a line of Canvas's is, by the login or SIS id, else by Canvas's id or the name."""
     for column in ("SIS Login ID", "SIS User ID"):
-        if (name := row[column]) and (name in people.students or name in marked):
-            return name
+        if row[column] in logins:
+            return logins[row[column]]
     try:
         return people.by_name(row["Student"], row["ID"], trusted=True).id
     except Unknown:

@@ -171,6 +171,8 @@ def _place(file: _File, kept: Submissions) -> Outcome:
     receipt = Receipt(student, digest(data), name, file.submitted, there, file.claim.attempt)
     present = kept.present(student)
     if present and present.digest == receipt.digest:
+        if receipt.newer(present):
+            kept.note(receipt)
         corrected = file.student.submitted and file.submitted and kept.correct(student, file.submitted)
         result, reason = "unchanged", "its time was corrected" if corrected else ""
     elif present and not receipt.newer(present):

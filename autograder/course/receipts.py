@@ -54,8 +54,9 @@ class Submissions:
     def __init__(self, course: Course, assignment: str, receipts: Path) -> None:
         self._course, self._assignment, self._receipts = course, assignment, receipts
         text = receipts.read_text() if receipts.exists() else ""
-        if not text.endswith("\n"):
-            receipts.write_text(text + "\n" * bool(text))  # a run that was killed may have left half a line
+        if text and not text.endswith("\n"):  # a run that was killed left half a line
+            with receipts.open("a") as file:
+                file.write("\n")
         found = [Receipt(**json.loads(line)) for line in text.splitlines() if line.endswith("}")]
         self._known = {(receipt.student, receipt.digest): receipt for receipt in found}
 
@@ -74,9 +75,7 @@ class Submissions:
     def put(self, receipt: Receipt, data: bytes) -> Path | None:
         """Put a submission in its place, and return where the one before is now."""
         path = self._course.submitted(self._assignment, receipt.student)
-        with self._receipts.open("a") as file:
-            file.write(json.dumps(asdict(receipt)) + "\n")
-        self._known[receipt.student, receipt.digest] = receipt
+        self.note(receipt)
         folder = path.parent
         fresh = folder.with_name(f".{folder.name}.fresh")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -86,6 +85,12 @@ class Submissions:
         aside = self._set_aside(receipt.student) if os.path.lexists(folder) else None
         fresh.rename(folder)
         return aside
+
+    def note(self, receipt: Receipt) -> None:
+        """Remember that a submission was there."""
+        with self._receipts.open("a") as file:
+            file.write(json.dumps(asdict(receipt)) + "\n")
+        self._known[receipt.student, receipt.digest] = receipt
 
     def correct(self, student: str, time: str) -> bool:
         """Let a submission have been handed in at this time; whether that is news."""

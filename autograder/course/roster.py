@@ -120,7 +120,7 @@ def read_roster(course: Course, file: Path) -> Iterator[Student]:
             raise CourseError(f"{file}, line {line}: {plain(student)!r} {wrong}")
         seen.add(student)
         known["lms_user_id"] = known.get("lms_user_id", "").removeprefix("Participant ")
-        submitted = known.pop("submitted", "")
+        submitted = known.pop("submitted", "").strip("-")  # a dash is Moodle's for nothing handed in
         try:
             yield Student(**known, submitted=moment(course, submitted) if submitted else None)
         except (ValueError, OverflowError) as error:

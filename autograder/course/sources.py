@@ -29,6 +29,7 @@ from autograder.course.roster import utc, zone
 from autograder.engine.limits import Limits
 from autograder.engine.notebook import Rejected, read_bytes
 from autograder.engine.scratch import scratch
+from autograder.engine.text import readable
 
 MOST_FILES = 20_000
 LONGEST_NAME = 1_000
@@ -150,14 +151,15 @@ def _in_folder(path: Path) -> Iterator[Entry]:
         for name in sorted([*(name for name in files if not _hidden(name)), *links]):
             if (count := count + 1) > MOST_FILES:
                 raise MaterialError([f"{path} holds more than {MOST_FILES:,} files: give a folder of submissions"])
-            yield _file(Path(folder) / name, str((Path(folder) / name).relative_to(path)), path)
+            yield _file(Path(folder) / name, path)
 
 
-def _file(path: Path, name: str, root: Path) -> Entry:
+def _file(path: Path, root: Path) -> Entry:
     """nbgrader's timestamp.txt beside a student's notebook goes before the time of the file."""
     told = None if path.parent == root else submission_time(path.parent)
     time = told or datetime.fromtimestamp(path.lstat().st_mtime, UTC).replace(tzinfo=None)
     trouble = "it is a symbolic link" if path.is_symlink() else ""
+    name = readable(unicodedata.normalize("NFC", str(path.relative_to(root))))
     return Entry(name, time, partial(read_bytes, path, LARGEST), trouble)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autograder.course.course import Course
 from autograder.course.database import opened
-from autograder.course.schemes import CANVAS, MOODLE, recognised
+from autograder.engine.journal import Journal
 from tests.course.handed_in import (
     CANVAS_NAMES,
     HOUR,
@@ -28,11 +28,10 @@ from tests.course.handed_in import (
     make_zip,
     outcomes,
     run,
-    submit,
     times,
     write_roster,
 )
-from tests.course.small import ASSIGNMENT
+from tests.course.small import ASSIGNMENT, write_course
 
 
 @pytest.mark.parametrize(("names", "scheme"), [(CANVAS_NAMES, "canvas"), (MOODLE_NAMES, "moodle")])
@@ -179,7 +178,7 @@ def test_moodles_own_worksheet_is_a_roster(course: Course, tmp_path: Path) -> No
     worksheet.write_text(
         "\ufeffIdentifier;Full name;ID number;Email address;Last modified (submission)\n"
         "Participant 5501;Ada Lovelace;s1;a@example.org;Sunday, 1 March 2026, 12:00 PM\n"
-        "Participant 5502;Ada Lovelace;s2;b@example.org;\n"
+        "Participant 5502;Ada Lovelace;s2;b@example.org;-\n"
     )
     names = [f"Ada Lovelace_{number}_assignsubmission_file_/{NAME}" for number in (5502, 5501)]
     archive = make_zip(tmp_path / "all.zip", {name: name for name in names})
@@ -228,38 +227,6 @@ def test_which_notebook_is_meant(course: Course, tmp_path: Path) -> None:
     ]
 
 
-def test_nbgraders_exchange_is_collected_as_nbgrader_would(exchange_course: Course) -> None:
-    course = exchange_course
-    submit(course, "ada", NOON, "first")
-    submit(course, "ada", NOON + HOUR, "second")
-    submit(course, "bela+b", NOON, "bela's")
-    assert outcomes(run(course, "--json")) == {"collected": ["ada", "bela+b"]}
-    assert handed_in(course) == {"ada": "second", "bela+b": "bela's"}
-    assert times(course) == {"ada": NOON + HOUR, "bela+b": NOON}
-    submit(course, "ada", NOON + 2 * HOUR, "the third")
-    assert outcomes(run(course, "--json")) == {"replaced": ["ada"], "unchanged": ["bela+b"]}
-    assert (handed_in(course)["ada"], earlier(course, "ada")) == ("the third", ["second"])
-
-
-def test_who_hands_in_for_another_is_named(exchange_course: Course) -> None:
-    with (exchange_course.directory / "nbgrader_config.py").open("a") as file:
-        file.write("c.ExchangeCollect.check_owner = True\n")
-    folder = submit(exchange_course, "ada", NOON, "hers?")
-    result = run(Course(exchange_course.directory))
-    assert f"it belongs to {folder.owner()}, who may have handed it in for ada" in result.stdout
-
-
-def test_nbgraders_own_setting_for_the_due_date_is_kept(exchange_course: Course) -> None:
-    with (exchange_course.directory / "nbgrader_config.py").open("a") as file:
-        file.write("c.ExchangeCollect.before_duedate = True\n")
-    with opened(exchange_course) as gradebook:
-        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=NOON)
-    submit(exchange_course, "ada", NOON - HOUR, "in time")
-    submit(exchange_course, "ada", NOON + HOUR, "late")
-    run(Course(exchange_course.directory))
-    assert handed_in(exchange_course) == {"ada": "in time"}
-
-
 def test_a_half_written_receipt_is_no_trouble(course: Course, tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "folder", {"ada.ipynb": "first"})
     run(course, "--from", folder)
@@ -272,21 +239,47 @@ def test_a_half_written_receipt_is_no_trouble(course: Course, tmp_path: Path) ->
     assert receipts.read_text().count("\n") == 3
 
 
-name = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=20)
+@settings(max_examples=10, deadline=None)
+@given(versions=st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcde")), min_size=1, max_size=5))
+def test_in_whatever_order_the_newest_stays_and_every_one_before_is_kept(
+    versions: list[tuple[int, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("order")
+    course, present = Course(write_course(folder / "course")), None
+    kept: list[str] = []
+    for number, (hours, text) in enumerate(versions):
+        source = make_folder(folder / str(number), {"ada.ipynb": text}, NOON + hours * HOUR)
+        if present is None or hours > present[0]:
+            kept += [present[1]] if present and text != present[1] else []
+            present = hours, text
+        for _ in range(2):
+            assert run(course, "--from", source).exit_code == 0
+            assert handed_in(course) == {"ada": present[1]}
+            assert earlier(course, "ada") == sorted(kept)
 
 
-@settings(max_examples=100, deadline=None)
-@given(student=name, user=st.integers(1, 10**9), attempt=st.integers(1, 10**9), file=name, late=st.booleans())
-def test_what_canvas_and_moodle_write_is_read(student: str, user: int, attempt: int, file: str, late: bool) -> None:
-    clean = "".join(char for char in student.lower() if char.isalpha()) or "x"
-    canvas = f"{clean}_{'LATE_' if late else ''}{user}_{attempt}_{file}.ipynb"
-    found = CANVAS.search(canvas)
-    assert found is not None
-    assert found.group("student", "lms_user_id", "attempt", "file") == (clean, str(user), str(attempt), f"{file}.ipynb")
-    assert bool(found["late"]) == late
-    for between in ("_file_/", "_file/", "_file_/sub/", "_file_"):
-        moodle = f"{student.replace('_', ' ')}_{user}_assignsubmission{between}{file}.ipynb"
-        match = MOODLE.search(moodle)
-        assert match is not None
-        assert match.group("student", "lms_user_id", "file") == (student.replace("_", " "), str(user), f"{file}.ipynb")
-        assert recognised([moodle, "x.ipynb", moodle]) == "moodle"
+def test_a_run_that_was_killed_is_made_good_by_the_next(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the one before was out of the way, and the new one not yet in its place."""
+    run(course, "--from", make_folder(tmp_path / "first", {"ada.ipynb": "first"}))
+    folder = make_folder(tmp_path / "second", {"ada.ipynb": "second"}, NOON + HOUR)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        assert run(course, "--from", folder).exit_code == 130
+    assert (handed_in(course), earlier(course, "ada")) == ({}, ["first"])
+    assert run(course, "--from", folder).exit_code == 0
+    assert (handed_in(course), earlier(course, "ada")) == ({"ada": "second"}, ["first"])
+
+
+def test_while_an_assignment_is_graded_nothing_is_collected(course: Course, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "folder", {"ada.ipynb": "x"})
+    with Journal(course.journal / f"{ASSIGNMENT}.jsonl"):
+        result = run(course, "--from", folder)
+        assert (result.exit_code, handed_in(course)) == (2, {})
+        assert f"{ASSIGNMENT} is being graded or collected by another process: wait for it" in result.stderr
+    assert run(course, "--from", folder).exit_code == 0

@@ -71,7 +71,7 @@ def marked_course(recorded_course: Course) -> Course:
 def test_a_line_for_each_student_and_a_column_for_each_exercise(marked_course: Course) -> None:
     result = run(marked_course, ASSIGNMENT)
     assert (result.exit_code, result.stderr) == (0, "answers of 1 students are still to be graded by a person\n")
-    path = marked_course.directory / "exports" / f"{ASSIGNMENT}-csv.csv"
+    path = marked_course.directory / "exports" / f"{ASSIGNMENT}.csv"
     assert result.stdout == f"{path}\n"
     lines = {line["student"]: line for line in table(path)}
     assert list(lines) == ["ada", "bela", "chen", "dana"]
@@ -117,7 +117,7 @@ def test_ask_39_every_format_has_the_points_of_the_gradebook(
     folder = course.directory / "exports"
     for form in ("csv", "canvas", "gradescope", "nbgrader"):
         assert run(course, ASSIGNMENT, "--format", form).exit_code == 0
-    ours = table(folder / f"{ASSIGNMENT}-csv.csv")
+    ours = table(folder / f"{ASSIGNMENT}.csv")
     canvas = table(folder / f"{ASSIGNMENT}-canvas.csv")[1:]
     theirs = table(folder / f"{ASSIGNMENT}-nbgrader.csv")
     found = {
