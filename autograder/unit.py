@@ -20,6 +20,17 @@ def bank_file(unit: str) -> Traversable:
     return files("autograder").joinpath("bank", f"{unit}.py")
 
 
+def material_files(unit: str) -> dict[str, Traversable]:
+    """A unit's checks and programs, by their paths in the repository; not all of them need exist.
+
+    Example: `material_files("attention")["solutions/variants/attention.py"]`
+    """
+    found = {f"autograder/bank/{unit}.py": bank_file(unit)}
+    for folder in ((), ("variants",), ("misconceptions",)):
+        found["/".join(("solutions", *folder, f"{unit}.py"))] = files("solutions").joinpath(*folder, f"{unit}.py")
+    return found
+
+
 def no_bank(assignment: str) -> str:
     """What to say where an assignment has no bank."""
     return f"no bank of checks for {assignment!r}: autograder/bank/{unit_of(assignment)}.py does not exist"

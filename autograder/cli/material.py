@@ -72,3 +72,36 @@ def validate(
         console.print(*tables(validation.rows, checks), sep="\n")
     if validation.findings:
         raise MaterialError(validation.findings)
+
+
+@app.command(
+    "new-exercise",
+    epilog="Example: autograder new-exercise 04_attention cosine_lookup --points 3 "
+    "--signature \"(query: Float[Tensor, 'd'], keys: Float[Tensor, 'm d']) -> Float[Tensor, 'm']\" "
+    "--about 'How near each key is to the query.'",
+)
+def new_exercise(
+    name: Name,
+    exercise: Annotated[str, typer.Argument(metavar="EXERCISE", help="The function or class to be written.")],
+    signature: Annotated[
+        str, typer.Option(help="What stands after the name: (x: …) -> …; of a module, its forward's.")
+    ],
+    about: Annotated[str, typer.Option(help="The docstring's first line.")],
+    init: Annotated[str | None, typer.Option(help="Of a module: its constructor's signature, (d_model: int).")] = None,
+    points: Annotated[float, typer.Option(min=1, help="What the exercise is worth.")] = 3,
+    new_unit: Annotated[
+        bool, typer.Option("--new-unit", help="Make the assignment, with everything of its own.")
+    ] = False,
+    course: CourseOption = HERE,
+) -> None:
+    """Add the skeleton of an exercise: cells, reference, variants, misconceptions, a first check."""
+    from autograder.course.course import Course
+    from autograder.course.new_exercise import add
+    from autograder.course.signature import Signature
+    from autograder.course.skeleton import Draft
+
+    constructor = None if init is None else Signature.parse(init, "--init")
+    draft = Draft(exercise, Signature.parse(signature, "--signature"), about, points, constructor)
+    for path in add(Course(course), name, draft, new_unit=new_unit):
+        typer.echo(path)
+    typer.echo(f"now write what is marked FILL IN: autograder validate {name} lists it", err=True)

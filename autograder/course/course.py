@@ -60,6 +60,10 @@ class Course:
             raise CourseError(f"{self._sources() / assignment} holds several notebooks ({names}): leave one")
         return notebooks[0]
 
+    def place(self, assignment: str) -> Path:
+        """Where the instructors' notebook of a new assignment belongs."""
+        return self._path(self.nbgrader.source_directory, ".", assignment) / f"{assignment}.ipynb"
+
     def files(self, assignment: str) -> dict[str, Path]:
         """The other files of an assignment, such as data, by their names relative to it."""
         folder = self.source(assignment).parent

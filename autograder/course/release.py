@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from nbformat import NotebookNode
 
-from autograder.bank import Bank, UnknownUnit, load_bank
+from autograder.bank import Bank, load_bank
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
 from autograder.course.material import generate, has_checks, students_version
@@ -47,11 +47,11 @@ def release(course: Course, assignment: str) -> Path:
 
 
 def bank_of(course: Course, assignment: str) -> Bank:
-    """The bank of an assignment of the course. Raises MaterialError where there is none."""
+    """The bank of an assignment of the course. Raises MaterialError where it is missing or does not add up."""
     course.source(assignment)
     try:
         return load_bank(assignment)
-    except UnknownUnit as error:
+    except ValueError as error:
         raise MaterialError([str(error)]) from error
 
 

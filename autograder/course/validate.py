@@ -16,6 +16,7 @@ from autograder.bank import Bank, load_bank
 from autograder.course.course import Course
 from autograder.course.notebook import read, stubs
 from autograder.course.release import bank_of
+from autograder.course.unfinished import MARK, unfinished
 from solutions.programs import Program, reference
 
 STUB = "stub"
@@ -64,17 +65,20 @@ def validate(course: Course, assignment: str, seeds: int = 1, advance: Callable[
     """Grade every reference, variant, misconception and stub in this process, with the seeds 0 to seeds - 1.
 
     Right are: full points for references and variants, fewer for misconceptions and each named as itself, none for
-    stubs, and the same with every seed. `advance` is called after each seed.
+    stubs, and the same with every seed. Where a program is still to be written, the findings say so, and nothing else
+    of its exercise. `advance` is called after each seed.
     Example: `validate(Course("."), "04_attention").findings`
     """
     bank, untouched = bank_of(course, assignment), stubs(read(course.source(assignment)))
     untouched = {name: source for name, source in untouched.items() if name in bank.exercises}
-    findings = [f"{name}: no stub in the notebook defines it" for name in bank.exercises if name not in untouched]
+    drafts = _drafts(bank)
+    findings = unfinished(course, assignment)
+    findings += [f"{name}: no stub in the notebook defines it" for name in bank.exercises if name not in untouched]
     first: list[Row] = []
     for seed, rows in enumerate(_tables(assignment, untouched, seeds)):
         if seed == 0:
             first = rows
-            findings += [finding for row in rows if (finding := _finding(row))]
+            findings += [finding for row in rows if row.exercise not in drafts and (finding := _finding(row))]
         findings += [
             f"{one.exercise}, {one.name!r}: seed {seed} gives {_told(two)}, seed 0 {_told(one)}"
             for one, two in zip(first, rows, strict=True)
@@ -82,6 +86,12 @@ def validate(course: Course, assignment: str, seeds: int = 1, advance: Callable[
         ]
         advance()
     return Validation(first, findings)
+
+
+def _drafts(bank: Bank) -> set[str]:
+    """The exercises of which a program is still to be written."""
+    made = [*bank.programs, *(reference(bank.unit, exercise) for exercise in bank.exercises)]
+    return {program.exercise for program in made if MARK in program.name + program.source}
 
 
 def _tables(assignment: str, untouched: Mapping[str, str], seeds: int) -> Iterator[list[Row]]:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from autograder.unit import bank_file, unit_of
+from autograder.unit import material_files, unit_of
 
 PACKAGES = {"engine": "lookback-course", "torch": "torch", "numpy": "numpy", "ipykernel": "ipykernel"}
 
@@ -40,6 +40,4 @@ def _files(unit: str) -> Iterator[Traversable]:
     for folder in ("checks", "engine", "engine/sandbox"):
         inside = files("autograder").joinpath(folder).iterdir()
         yield from sorted((f for f in inside if f.name.endswith(".py")), key=lambda f: f.name)
-    solutions = files("solutions")
-    programs = (solutions.joinpath(folder, f"{unit}.py") for folder in ("", "variants", "misconceptions"))
-    yield from (file for file in (bank_file(unit), *programs) if file.is_file())
+    yield from (file for file in material_files(unit).values() if file.is_file())
