@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from autograder.course.doctor import Finding
+from autograder.course.doctor.finding import Finding
 from autograder.course.gradebook import Change
 from autograder.course.pages import plain, points
 from autograder.engine.job import Graded

@@ -13,12 +13,18 @@ from autograder.course.errors import MaterialError
 
 
 @app.command(epilog="Example: autograder doctor --course .")
-def doctor(json_: Json = False, course: CourseOption = HERE) -> None:
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The file that you give to nbgrader with --config.")
+    ] = None,
+    json_: Json = False,
+    course: CourseOption = HERE,
+) -> None:
     """Is this machine ready to grade? Each finding with its remedy."""
     from autograder.console import diagnosis
-    from autograder.course.doctor import examine
+    from autograder.course.doctor.examine import examine
 
-    findings = list(examine(course))
+    findings = list(examine(course, config))
     typer.echo(to_json([asdict(finding) for finding in findings]) if json_ else diagnosis(findings))
     if any(finding.level == "problem" for finding in findings):
         raise typer.Exit(WRONG_MATERIAL)

@@ -11,7 +11,9 @@ from pathlib import Path
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import find_all_files
 from sqlalchemy.engine import make_url
-from traitlets.config.loader import Config, PyFileConfigLoader
+from sqlalchemy.exc import ArgumentError
+from traitlets import TraitError
+from traitlets.config.loader import Config, JSONFileConfigLoader, PyFileConfigLoader
 
 from autograder.course.errors import CourseError, suggestion
 
@@ -27,8 +29,11 @@ class Course:
 
     def __init__(self, directory: Path | str) -> None:
         self.directory = Path(directory).resolve()
-        self.config = _configuration(self.directory)
-        self.nbgrader = CourseDirectory(config=self.config)
+        try:
+            self.config = _configuration(self.directory)
+            self.nbgrader = CourseDirectory(config=self.config)
+        except TraitError as error:
+            raise CourseError(f"{self.directory / CONFIGURATION}: {error}") from error
         _find_tools()
 
     @property
@@ -104,16 +109,23 @@ class Course:
         return Path(self.nbgrader.format_path(step, student, assignment))
 
 
+def load(path: Path) -> Config:
+    """One of nbgrader's configuration files, in Python or in JSON, as it stands. Raises CourseError."""
+    loader = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
+    try:
+        config: Config = loader(path.name, path=str(path.parent)).load_config()
+    except (Exception, SystemExit) as error:  # the file is Python and may raise anything
+        raise CourseError(f"{path} does not load ({type(error).__name__}: {error})") from error
+    return config
+
+
 def _configuration(directory: Path) -> Config:
     """nbgrader's configuration, its relative paths made absolute so that it holds in any working directory."""
     if not directory.is_dir():
         raise CourseError(f"{directory} is not a directory: give a course directory with --course")
     if not (directory / CONFIGURATION).is_file():
         raise CourseError(f"{directory / CONFIGURATION} does not exist: give a course directory with --course")
-    try:
-        config: Config = PyFileConfigLoader(CONFIGURATION, path=str(directory)).load_config()
-    except (Exception, SystemExit) as error:  # the file is Python and may raise anything
-        raise CourseError(f"{directory / CONFIGURATION} does not load ({type(error).__name__}: {error})") from error
+    config = load(directory / CONFIGURATION)
     section = config.CourseDirectory
     section.root = str(directory / section.get("root", "."))
     if "db_url" in section:
@@ -130,7 +142,10 @@ def _find_tools() -> None:
 
 def _absolute(address: str, root: Path) -> str:
     """A database address; the file of an SQLite database is relative to the course."""
-    url = make_url(address)
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise CourseError(f"db_url {address!r} is no address of a database, such as sqlite:///gradebook.db") from None
     if not url.drivername.startswith("sqlite") or not url.database or url.database.startswith((":", "file:")):
         return address
     return url.set(database=str(root / url.database)).render_as_string(hide_password=False)

@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 
 from autograder.cli import app
 from autograder.course.course import Course
-from autograder.engine.sandbox import LAYERS
 from tests.course.small import ASSIGNMENT, ATTENTION, small_cells, stub, write_course, write_notebook
 
 COMMANDS = (
@@ -141,17 +140,12 @@ def test_wrong_material_is_one_line_and_exit_code_one(tmp_path: Path) -> None:
     assert not (directory / "release").exists()
 
 
-def test_the_doctor_names_what_is_wrong_and_the_remedy(course: Course, tmp_path: Path) -> None:
-    well = run("doctor", "--json", "--course", str(course.directory))
-    findings = {finding["subject"]: finding for finding in json.loads(well.stdout)}
-    walls = {f"sandbox: {layer}" for layer in LAYERS}
-    assert findings.keys() == {"python", "packages", "versions", "kernel", "gpu", "sandbox", "disk", "course"} | walls
-    assert all(set(finding) == {"subject", "level", "found", "remedy"} for finding in findings.values())
-    assert findings["course"]["level"] == findings["kernel"]["level"] == "ok"
+def test_the_doctor_names_what_is_wrong_and_the_remedy(tmp_path: Path) -> None:
     ill = run("doctor", "--course", str(tmp_path / "nowhere"))
     assert ill.exit_code == 1
     assert "✗ course: " in ill.stdout
     assert "nowhere is not a directory" in ill.stdout
+    assert "    remedy: " in ill.stdout
 
 
 def test_nothing_is_graded_where_the_sandbox_does_not_hold(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
