@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer
+from nbgrader.apps import NbGraderApp
 from typer.core import TyperGroup
 
 from autograder.cli import app
@@ -54,8 +56,22 @@ def test_every_command_and_option_exists(documents: list[Path]) -> None:
         if name.startswith("--"):
             continue
         assert name in commands.commands, line
-        options = {option for parameter in commands.commands[name].params for option in parameter.opts} | {"--help"}
+        parameters = commands.commands[name].params
+        options = {option for one in parameters for option in (*one.opts, *one.secondary_opts)} | {"--help"}
         assert {word for word in words if word.startswith("--")} <= options, line
+
+
+def test_every_command_and_option_of_nbgrader_exists(documents: list[Path]) -> None:
+    used = [line for path in documents for line in code(path) if re.match(r"nbgrader [a-z]", line)]
+    assert used
+    for line in used:
+        found, words = NbGraderApp(), shlex.split(line.split(" #")[0])[1:]
+        while words and words[0] in found.subcommands:
+            found = found.subcommands[words.pop(0)][0]()
+        assert not isinstance(found, NbGraderApp), line
+        known = {*found.aliases, *found.flags}
+        asked = {word.partition("=")[0].removeprefix("--") for word in words if word.startswith("--")}
+        assert asked <= known, line
 
 
 def test_every_command_is_documented(documents: list[Path]) -> None:
