@@ -3,7 +3,7 @@ PYTHON ?= python3
 bin := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check lectures lint bench
+.PHONY: demo test check lectures site lint bench
 .DELETE_ON_ERROR:
 
 demo: .venv/instructor # the whole course in small: release, a class of 12, grades, feedback, report
@@ -18,6 +18,10 @@ check: lint # the fast part, in under three minutes
 lectures: .venv/dev # run every lecture and compare it with its stored outputs
 	$(bin)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with lectures/nbval_sanitize.cfg \
 		--nbval-cell-timeout 600 --timeout 900 lectures
+
+site: .venv/dev # the course as pages for a browser, in build/site/html/
+	rm -rf build/site
+	$(bin)/python site/build.py build/site
 
 bench: .venv/dev # the references against PyTorch's own, and grading against nbgrader's; STUDENTS=30
 	$(bin)/python -m tests.bench.layers

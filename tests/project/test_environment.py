@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-INSTALLED_BY_US = ("instructor", "dev")
+INSTALLED_BY_US = ("instructor", "site", "dev")
 CUDA = re.compile("nvidia-|cuda-|triton")  # torch pins them itself
 
 
