@@ -69,7 +69,7 @@ def released(course: Course, name: str) -> NotebookNode:
     """An assignment as students get it. Raises MaterialError where it would give something away."""
     version = students_version(course, name)
     if found := leaks(version, references(bank_of(course, name))):
-        raise MaterialError(found)
+        raise MaterialError([f"{name}: {finding}" for finding in found])
     return version
 
 
