@@ -25,16 +25,15 @@ from autograder.engine.align import CHECK_CALL
 from tests.browser.lab import Lab, wait
 from tests.project import test_leaks
 
-UNITS = sorted(path.stem for path in (Path(__file__).parents[2] / "lectures").glob("*.ipynb"))
+ROOT = Path(__file__).parents[2]
+UNITS = sorted(path.stem for path in (ROOT / "lectures").glob("*.ipynb"))
+GUIDES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 PHONE = 390  # pixels
 SAMPLE = [
     "index",
     "lectures/04_attention",
     "assignments/04_attention/04_attention",
-    "docs/students",
-    "docs/instructors",
-    "docs/contributors",
-    "docs/nbgrader",
+    *(f"docs/{guide}" for guide in GUIDES),
     "reference/autograder",
     "reference/lookback",
     "reference/verdict",
@@ -46,10 +45,10 @@ known = test_leaks.known
 
 
 @pytest.fixture(scope="session")
-def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, BeautifulSoup]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, BeautifulSoup]:
     """The pages, made by the command of `make site`, in which a warning is an error."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, str(root / "site/build.py"), str(folder)]
+    command = [sys.executable, str(ROOT / "site/build.py"), str(folder)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return read_pages(folder / "html")
@@ -107,12 +106,12 @@ def test_no_page_loads_anything_from_elsewhere(site: dict[Path, BeautifulSoup]) 
     assert not {address for address in loaded if urlsplit(address).netloc}
 
 
-def test_everything_of_the_course_has_its_place(root: Path, site: dict[Path, BeautifulSoup]) -> None:
+def test_everything_of_the_course_has_its_place(site: dict[Path, BeautifulSoup]) -> None:
     for unit in UNITS:
         assert page(site, f"lectures/{unit}").h1
         assert page(site, f"assignments/{unit}/{unit}").h1
-    for guide in (root / "docs").glob("*.md"):
-        assert page(site, f"docs/{guide.stem}").h1
+    for guide in GUIDES:
+        assert page(site, f"docs/{guide}").h1
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     headings = {heading.text for heading in page(site, "reference/autograder").select("h2 code")}
     assert headings == {f"autograder {command}" for command in commands}
@@ -122,9 +121,9 @@ def test_everything_of_the_course_has_its_place(root: Path, site: dict[Path, Bea
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_lecture_shows_its_stored_outputs(unit: str, root: Path, site: dict[Path, BeautifulSoup]) -> None:
+def test_a_lecture_shows_its_stored_outputs(unit: str, site: dict[Path, BeautifulSoup]) -> None:
     shown = page(site, f"lectures/{unit}")
-    stored = list(outputs(root / f"lectures/{unit}.ipynb"))
+    stored = list(outputs(ROOT / f"lectures/{unit}.ipynb"))
     described = [output["metadata"]["image/png"]["alt"] for output in stored if "image/png" in output.get("data", {})]
     assert [picture["alt"] for picture in shown.select(".cell_output img")] == described
     printed = ["".join(output["text"]).strip() for output in stored if "text" in output]
