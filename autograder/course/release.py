@@ -15,6 +15,7 @@ from autograder.course.course import Course
 from autograder.course.errors import MaterialError
 from autograder.course.material import generate, has_checks, students_version
 from autograder.course.notebook import grade_id, write
+from autograder.course.unfinished import unfinished
 from autograder.engine.align import CHECK_CALL
 from autograder.engine.job import Job
 from autograder.engine.pool import grade_class
@@ -28,11 +29,15 @@ SHORTEST_TELLING_LINE = 16
 def release(course: Course, assignment: str) -> Path:
     """Put the students' version of an assignment, with its other files, into the release directory.
 
-    Raises MaterialError where that would give something away. An older release stands until the new one is complete.
+    Raises MaterialError where that would give something away, or where something is still to be written. An older
+    release stands until the new one is complete.
     Example: `release(Course("."), "04_attention")`
     """
+    banked = has_checks(course, assignment)
+    if banked and (drafts := unfinished(course, assignment)):
+        raise MaterialError(drafts)
     version = students_version(course, assignment)
-    solutions = references(bank_of(course, assignment)) if has_checks(course, assignment) else {}
+    solutions = references(bank_of(course, assignment)) if banked else {}
     found = [*leaks(version, solutions), *unearned_points(course, assignment, version)]
     if found:
         raise MaterialError(found)

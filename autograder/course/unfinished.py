@@ -11,8 +11,8 @@ from autograder.course.course import Course
 from autograder.course.notebook import read
 from autograder.unit import material_files, unit_of
 
-MARK = "FILL IN"
-MARKED = re.compile(rf"{MARK}(?:: )?([^\"\n]*)")
+MARK = "FILL IN:"
+MARKED = re.compile(rf"{MARK}([^\"\n]*)")
 POINTS = re.compile(r"\*\*Points\.\*\* ([\d.]+)")
 
 
@@ -45,4 +45,4 @@ def _in_modules(unit: str) -> Iterator[str]:
 def _marked(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if found := MARKED.search(line):
-            yield number, f"write {found[1].strip()}" if found[1].strip() else "write it"
+            yield number, f"write {found[1].strip()}"

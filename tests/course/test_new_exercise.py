@@ -169,6 +169,15 @@ def test_nothing_is_added_where_one_file_cannot_be_written(clone: Path) -> None:
     assert "nothing was added" in result.stderr
 
 
+def test_a_draft_is_not_released(clone: Path) -> None:
+    assert run(clone, UNIT, "row_sums", *FUNCTION).exit_code == 0
+    result = CliRunner().invoke(app, ["release", UNIT, "--course", str(clone)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the notebook's cell row-sums: write why one wants this" in result.stderr
+    assert "the notebook's title: it says 34 points, and the cells are worth 37" in result.stderr
+    assert not (clone / "release").exists()
+
+
 @given(st.lists(st.sampled_from(["B", "T", "D"]), min_size=1, max_size=4), st.sampled_from(["Float", "Int", "Bool"]))
 def test_the_axes_of_a_signature_are_the_sizes_of_its_inputs(axes: list[str], kind: str) -> None:
     from autograder.course.signature import Signature, sizes_line
