@@ -40,6 +40,8 @@ class Draft:
             raise CourseError(f"{self.name!r} is a name that every notebook has already: choose another")
         if self.name[0].isupper() != (self.constructor is not None):
             raise CourseError(f"{self.name!r}: a module has a capital and --init, a function has neither")
+        if self.points % PARAMETERS_POINTS:
+            raise CourseError(f"{self.points:g} points cannot be shared out among checks: give whole ones or quarters")
         if not 0 < len(self.about.strip()) <= LONGEST_ABOUT or re.search(r'["\\\n]', self.about):
             raise CourseError(
                 f"--about is one line of at most {LONGEST_ABOUT} characters, without quotes or backslashes"

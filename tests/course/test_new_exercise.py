@@ -123,6 +123,7 @@ def test_a_new_unit_has_everything_of_its_own(clone: Path) -> None:
         ((UNIT, "row_sums", *FUNCTION[:3], "two\nlines"), "--about is one line"),
         ((UNIT, "row_sums", *FUNCTION[:3], 'a """ in it'), "--about is one line"),
         ((UNIT, "row_sums", *FUNCTION, "--points", "0"), "Invalid value for '--points'"),
+        ((UNIT, "row_sums", *FUNCTION, "--points", "3.3"), "3.3 points cannot be shared out"),
         (("04_atention", "row_sums", *FUNCTION), "did you mean '04_attention'? --new-unit makes a new one"),
         (("04_other", "row_sums", "--new-unit", *FUNCTION), "cannot be a new unit: there is 04_attention already"),
         (("11_attention", "row_sums", "--new-unit", *FUNCTION), "attention.py already"),
