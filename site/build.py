@@ -16,11 +16,12 @@ import typer
 from nbformat import NotebookNode
 from sphinx.cmd.build import main as sphinx
 
+from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
 from autograder.course.material import students_version
 from autograder.course.notebook import write
-from autograder.course.release import bank_of, leaks, references
+from autograder.course.release import leaks
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

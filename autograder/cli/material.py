@@ -57,8 +57,8 @@ def validate(
 ) -> None:
     """Test the tests: every reference, variant and misconception against every check."""
     from autograder.console import console, progress, tables
+    from autograder.course.bank import bank_of
     from autograder.course.course import Course
-    from autograder.course.release import bank_of
     from autograder.course.validate import validate
 
     here = Course(course)

@@ -16,11 +16,11 @@ from nbformat import NotebookNode
 
 from autograder.bank import Bank
 from autograder.checks.subject import local
+from autograder.course.bank import bank_of
 from autograder.course.course import Course
 from autograder.course.errors import CourseError
 from autograder.course.material import students_version
 from autograder.course.notebook import fill, grade_id, stubs, write
-from autograder.course.release import bank_of
 from solutions.programs import Program, reference
 
 NAMES = ("ada", "bela", "chen", "dana", "emil", "farah", "gita", "hugo", "ines", "kofi", "lena", "milan")

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from nbformat import NotebookNode
 
-from autograder.bank import Bank, load_bank
+from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
 from autograder.course.material import generate, has_checks, students_version
@@ -19,7 +19,6 @@ from autograder.course.unfinished import unfinished
 from autograder.engine.align import CHECK_CALL
 from autograder.engine.job import Job
 from autograder.engine.pool import grade_class
-from solutions.programs import reference
 
 MARKERS = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS?|MARK SCHEME)")
 SHORTEST_TELLING_LINE = 16
@@ -49,20 +48,6 @@ def release(course: Course, assignment: str) -> Path:
             target.parent.rename(Path(folder) / "before")
         (Path(folder) / assignment).rename(target.parent)
     return target
-
-
-def bank_of(course: Course, assignment: str) -> Bank:
-    """The bank of an assignment of the course. Raises MaterialError where it is missing or does not add up."""
-    course.source(assignment)
-    try:
-        return load_bank(assignment)
-    except ValueError as error:
-        raise MaterialError([str(error)]) from error
-
-
-def references(bank: Bank) -> dict[str, str]:
-    """The source of each exercise's reference."""
-    return {exercise: reference(bank.unit, exercise).source for exercise in bank.exercises}
 
 
 def unearned_points(course: Course, assignment: str, version: NotebookNode) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.errors import CourseError
 from autograder.course.material import students_version
 from autograder.course.notebook import fill, write
-from autograder.course.release import bank_of, references
 
 
 def solve(course: Course, assignment: str, folder: Path) -> Path:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from autograder.bank import Bank, load_bank
+from autograder.course.bank import bank_of
 from autograder.course.course import Course
 from autograder.course.notebook import read, stubs
-from autograder.course.release import bank_of
 from autograder.course.unfinished import MARK, unfinished
 from solutions.programs import Program, reference
 

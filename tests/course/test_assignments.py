@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from autograder.bank import load_bank
 from autograder.cli import app
+from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.material import students_version
 from autograder.course.notebook import read, stubs
-from autograder.course.release import bank_of, leaks, references
+from autograder.course.release import leaks
 from autograder.course.solve import solve
 from autograder.engine.job import Job
 from autograder.engine.pool import grade_class
