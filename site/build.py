@@ -16,12 +16,11 @@ import typer
 from nbformat import NotebookNode
 from sphinx.cmd.build import main as sphinx
 
-from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
 from autograder.course.material import students_version
 from autograder.course.notebook import write
-from autograder.course.release import leaks
+from autograder.course.release import given_away
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -69,7 +68,7 @@ def describe_commands(page: Path) -> None:
 def released(course: Course, name: str) -> NotebookNode:
     """An assignment as students get it. Raises MaterialError where it would give something away."""
     version = students_version(course, name)
-    if found := leaks(version, references(bank_of(course, name))):
+    if found := given_away(course, name, version):
         raise MaterialError([f"{name}: {finding}" for finding in found])
     return version
 

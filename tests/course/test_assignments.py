@@ -10,11 +10,10 @@ from typer.testing import CliRunner
 
 from autograder.bank import load_bank
 from autograder.cli import app
-from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.material import students_version
 from autograder.course.notebook import read, stubs
-from autograder.course.release import leaks
+from autograder.course.release import given_away
 from autograder.course.solve import solve
 from autograder.engine.job import Job
 from autograder.engine.pool import grade_class
@@ -50,7 +49,13 @@ def test_the_stub_has_the_signature_of_the_reference(assignment: str, exercise: 
 def test_the_students_version_gives_nothing_away(assignment: str) -> None:
     version = students_version(COURSE, assignment)
     assert stubs(version).keys() == load_bank(assignment).exercises.keys()
-    assert leaks(version, references(bank_of(COURSE, assignment))) == []
+    assert given_away(COURSE, assignment, version) == []
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_something_is_asked_that_a_person_grades(assignment: str) -> None:
+    cells = read(COURSE.source(assignment)).cells
+    assert any(cell.metadata.get("nbgrader", {}).get("task") for cell in cells)
 
 
 @pytest.mark.slow

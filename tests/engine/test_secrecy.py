@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from autograder.bank import load_bank
-from autograder.course.release import telling_lines
+from autograder.course.leaks import telling_lines
 from autograder.engine.grading import grade_submission
 from autograder.engine.job import Job
 from autograder.engine.sandbox import Layer, layers
