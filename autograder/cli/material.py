@@ -13,11 +13,12 @@ from autograder.course.errors import MaterialError
 
 @app.command(epilog="Example: autograder release 04_attention")
 def release(name: Name, course: CourseOption = HERE) -> None:
-    """Make the students' version, unless it would give something away."""
+    """Make the students' version, unless it would give something away or would be graded wrongly."""
+    from autograder.console import progress
     from autograder.course.course import Course
     from autograder.course.release import release
 
-    typer.echo(release(Course(course), name))
+    typer.echo(release(Course(course), name, progress))
 
 
 @app.command(epilog="Example: autograder solve 04_attention --to solved")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,26 +12,45 @@ from nbformat import NotebookNode
 from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
+from autograder.course.faults import faults
 from autograder.course.leaks import Secret, leaks, leaks_of_file, marked, solutions
 from autograder.course.material import generate, has_checks, source_notebook, students_version
 from autograder.course.notebook import write
 from autograder.course.unfinished import unfinished
+from autograder.course.validate import wrong_programs
+from autograder.engine.align import checks_of
 from autograder.engine.job import Job
 from autograder.engine.pool import grade_class
+from autograder.unit import bank_file, unit_of
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Shows how far something is: told what it does and in how many steps, it gives a function to call after each."""
 
 
-def release(course: Course, assignment: str) -> Path:
+def unwatched(what: str, steps: int) -> AbstractContextManager[Callable[[], None]]:
+    """A Progress that shows nothing."""
+    return nullcontext(lambda: None)
+
+
+def release(course: Course, assignment: str, progress: Progress = unwatched) -> Path:
     """Put the students' version of an assignment, with its other files, into the release directory.
 
-    Raises MaterialError where that would give something away, or where something is still to be written. An older
-    release stands until the new one is complete.
+    Raises MaterialError where something is still to be written, where the notebook does not fit its bank, where the
+    version would give something away, and where the assignment would be graded wrongly: in this order, what takes long
+    only where the rest is right. An older release stands until the new one is complete.
     Example: `release(Course("."), "04_attention")`
     """
-    if has_checks(course, assignment) and (drafts := unfinished(course, assignment)):
-        raise MaterialError(drafts)
+    source = source_notebook(course, assignment)
+    banked = has_checks(course, assignment) or bank_file(unit_of(assignment)).is_file()
+    _refuse(unfinished(course, assignment) if banked else [])
+    bank = bank_of(course, assignment) if banked else None
+    _refuse(faults(source, bank))
     version = students_version(course, assignment)
-    if found := given_away(course, assignment, version) or unearned_points(course, assignment, version):
-        raise MaterialError(found)
+    _refuse(given_away(course, assignment, version))
+    if bank and (exercises := checks_of(source)):
+        with progress("exercises", len(exercises)) as advance:
+            _refuse(wrong_programs(bank, exercises, advance))
+    _refuse(unearned_points(course, assignment, version))
     target = course.released(assignment)
     target.parent.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=course.nbgrader.root, prefix=".release-") as folder:
@@ -38,6 +59,11 @@ def release(course: Course, assignment: str) -> Path:
             target.parent.rename(Path(folder) / "before")
         (Path(folder) / assignment).rename(target.parent)
     return target
+
+
+def _refuse(findings: Sequence[str]) -> None:
+    if findings:
+        raise MaterialError(findings)
 
 
 def secrets_of(course: Course, assignment: str) -> list[Secret]:

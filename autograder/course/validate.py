@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -78,7 +78,7 @@ def validate(course: Course, assignment: str, seeds: int = 1, advance: Callable[
     for seed, rows in enumerate(_tables(assignment, untouched, seeds)):
         if seed == 0:
             first = rows
-            findings += [finding for row in rows if row.exercise not in drafts and (finding := _finding(row))]
+            findings += [finding for row in rows if row.exercise not in drafts and (finding := _finding(row, bank))]
         findings += [
             f"{one.exercise}, {one.name!r}: seed {seed} gives {_told(two)}, seed 0 {_told(one)}"
             for one, two in zip(first, rows, strict=True)
@@ -92,6 +92,20 @@ def _drafts(bank: Bank) -> set[str]:
     """The exercises of which a program is still to be written."""
     made = [*bank.programs, *(reference(bank.unit, exercise) for exercise in bank.exercises)]
     return {program.exercise for program in made if MARK in program.name + program.source}
+
+
+def wrong_programs(bank: Bank, exercises: Sequence[str], advance: Callable[[], None] = lambda: None) -> list[str]:
+    """What is wrong with the references, variants and misconceptions of these exercises, by one seed.
+
+    `advance` is called after each exercise.
+    Example: `wrong_programs(load_bank("04_attention"), ["memory_hop"])`
+    """
+    torch.set_num_threads(1)
+    found: list[str] = []
+    for exercise in exercises:
+        found += [finding for row in _rows(bank, exercise, {}, seed=0) if (finding := _finding(row, bank))]
+        advance()
+    return found
 
 
 def _tables(assignment: str, untouched: Mapping[str, str], seeds: int) -> Iterator[list[Row]]:
@@ -108,11 +122,11 @@ def _table(assignment: str, untouched: Mapping[str, str], seed: int) -> list[Row
     torch.set_num_threads(1)
     load_bank.cache_clear()  # with the bank goes what its misconceptions answered to the last seed
     bank = load_bank(assignment)
-    return [
-        _row(bank, kind, program, seed)
-        for exercise in bank.exercises
-        for kind, program in _programs(bank, exercise, untouched)
-    ]
+    return [row for exercise in bank.exercises for row in _rows(bank, exercise, untouched, seed)]
+
+
+def _rows(bank: Bank, exercise: str, untouched: Mapping[str, str], seed: int) -> list[Row]:
+    return [_row(bank, kind, program, seed) for kind, program in _programs(bank, exercise, untouched)]
 
 
 def _programs(bank: Bank, exercise: str, untouched: Mapping[str, str]) -> Iterator[tuple[str, Program]]:
@@ -131,15 +145,20 @@ def _row(bank: Bank, kind: str, program: Program, seed: int) -> Row:
     return Row(program.exercise, kind, program.name, result.points, result.max, passed, named)
 
 
-def _finding(row: Row) -> str:
+def _finding(row: Row, bank: Bank) -> str:
     where = f"{row.exercise}, {row.kind} {row.name!r}"
+    checks = [
+        check.name for check, passed in zip(bank.exercises[row.exercise].checks, row.passed, strict=True) if not passed
+    ]
     if row.kind in ("reference", "variant") and row.points < row.max:
-        return f"{where}: {row.points:g} of {row.max:g} points, though it is right"
+        return f"{where}: {row.points:g} of {row.max:g} points, though it is right: mend it, or the check {checks[0]!r}"
     if row.kind == "misconception" and row.points >= row.max:
-        return f"{where}: full points, though it is wrong"
+        return f"{where}: full points, though it is wrong: add a check that it fails"
     if row.kind == "misconception" and row.named != row.name:
         return f"{where}: it is named as {row.named!r}"
-    return f"{where}: it earns {row.points:g} points" if row.kind == STUB and row.points > 0 else ""
+    if row.kind == STUB and row.points > 0:
+        return f"{where}: it earns {row.points:g} points: mend the stub, or the checks that it passes"
+    return ""
 
 
 def _told(row: Row) -> str:

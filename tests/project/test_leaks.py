@@ -14,6 +14,7 @@ from sys import executable
 import pytest
 
 PUBLIC = {"lectures", "assignments", "docs", "README.md"}
+UNITS = sorted(path.name for path in (Path(__file__).parents[2] / "assignments").iterdir() if path.is_dir())
 TELLING = 30  # characters of code; a shorter line may well stand somewhere by chance
 
 
@@ -84,19 +85,21 @@ def test_no_solution_in_what_students_get(root: Path, files: list[Path], known: 
 
 
 @pytest.mark.slow
-def test_no_solution_and_no_hidden_check_in_a_release(root: Path, known: set[tuple[str, ...]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_solution_and_no_hidden_check_in_a_release(
+    unit: str, root: Path, known: set[tuple[str, ...]], tmp_path: Path
+) -> None:
     (tmp_path / "assignments").symlink_to(root / "assignments")
     (tmp_path / "nbgrader_config.py").write_text('get_config().CourseDirectory.source_directory = "assignments"\n')
-    for unit in sorted(path.name for path in (root / "assignments").iterdir() if path.is_dir()):
-        command = [str(Path(executable).with_name("autograder")), "release", unit, "--course", str(tmp_path)]
-        released = run(command, capture_output=True, text=True, check=False)
-        assert released.returncode == 0, released.stdout + released.stderr
-        notebook = tmp_path / "release" / unit / f"{unit}.ipynb"
-        assert not [shown for text in readable(notebook) if (shown := leaked(known, text))]
-        text = notebook.read_text(encoding="utf-8")
-        assert "HIDDEN TESTS" not in text
-        assert "BEGIN SOLUTION" not in text
-        assert "NotImplementedError" in text
+    command = [str(Path(executable).with_name("autograder")), "release", unit, "--course", str(tmp_path)]
+    released = run(command, capture_output=True, text=True, check=False)
+    assert released.returncode == 0, released.stdout + released.stderr
+    notebook = tmp_path / "release" / unit / f"{unit}.ipynb"
+    assert not [shown for text in readable(notebook) if (shown := leaked(known, text))]
+    text = notebook.read_text(encoding="utf-8")
+    assert "HIDDEN TESTS" not in text
+    assert "BEGIN SOLUTION" not in text
+    assert "NotImplementedError" in text
 
 
 def test_a_leak_is_found_in_any_layout(root: Path, known: set[tuple[str, ...]]) -> None:
