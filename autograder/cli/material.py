@@ -1,4 +1,4 @@
-"""Commands for the material: release, solve, class, validate."""
+"""Commands for the material: release, bundle, solve, class, validate."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ def release(name: Name, course: CourseOption = HERE) -> None:
     from autograder.course.release import release
 
     typer.echo(release(Course(course), name, progress))
+
+
+@app.command(epilog="Example: autograder bundle")
+def bundle(course: CourseOption = HERE) -> None:
+    """Pack what students get: all lectures, the released assignments, and what installs them."""
+    from autograder.console import progress
+    from autograder.course.bundle import bundle, released
+    from autograder.course.course import Course
+
+    here = Course(course)
+    typer.echo(bundle(here, progress))
+    inside = released(here)
+    outside = [name for name in here.assignments() if name not in inside]
+    typer.echo(f"in it: {', '.join(inside) or 'no assignment'}", err=True)
+    if outside:
+        typer.echo(f"not in it, because not released: {', '.join(outside)}", err=True)
 
 
 @app.command(epilog="Example: autograder solve 04_attention --to solved")

@@ -16,6 +16,7 @@ from tests.course.small import ASSIGNMENT, ATTENTION, small_cells, stub, write_c
 
 COMMANDS = (
     "release",
+    "bundle",
     "solve",
     "class",
     "validate",
@@ -70,9 +71,9 @@ print("torch" in sys.modules)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "Missing command. The commands are release, solve, class,"),
+        ("", "Missing command. The commands are release, bundle, solve, class,"),
         ("grad x", "No such command 'grad'. Did you mean 'grade'? Try autograder --help."),
-        ("frobnicate", "No such command 'frobnicate'. The commands are release, solve, class, validate, new-"),
+        ("frobnicate", "No such command 'frobnicate'. The commands are release, bundle, solve, class, validate, new-"),
         ("grade", "Missing argument 'NAME'. Try autograder grade --help."),
         ("grade x --worker 2", "No such option: --worker (Possible options: --course, --workers)."),
         ("grade x --workers 0", "Invalid value for '--workers'"),
@@ -92,7 +93,7 @@ def test_a_wrong_command_line_gets_one_line_that_says_what_would_be_right(argume
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("new-exercise", "doctor", "demo")])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("bundle", "new-exercise", "doctor", "demo")])
 def test_a_wrong_course_or_assignment_gets_one_line(command: str, course: Course, tmp_path: Path) -> None:
     more = ["--to", str(tmp_path / "solved")] if command == "solve" else []
     for arguments, message in (
