@@ -13,13 +13,13 @@ import tomli_w
 from nbformat import NotebookNode
 from nbgrader.utils import find_all_files
 
-from autograder.course.bank import bank_of, references
+from autograder.course.bank import bank_of
 from autograder.course.course import Course
 from autograder.course.errors import CourseError, MaterialError
-from autograder.course.leaks import Secret, leaks, leaks_of_file, solutions
+from autograder.course.leaks import Secret, leaks, leaks_of_file
 from autograder.course.material import has_checks
 from autograder.course.notebook import read
-from autograder.course.release import Progress, secrets_of, unwatched
+from autograder.course.release import Progress, secrets_of, solutions_of, unwatched
 from autograder.unit import bank_file, unit_of
 
 NAME = "lookback-student"
@@ -114,7 +114,7 @@ def _files(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
 def _taught(course: Course) -> list[Secret]:
     """The solutions of all assignments: two lines of one of them in one cell of a lecture are no chance."""
     units = [name for name in course.assignments() if bank_file(unit_of(name)).is_file() and has_checks(course, name)]
-    return [secret for name in units for secret in solutions(references(bank_of(course, name)), enough=2)]
+    return [secret for name in units for secret in solutions_of(bank_of(course, name), enough=2)]
 
 
 def _leaks(part: Part, advance: Callable[[], None]) -> Iterator[str]:

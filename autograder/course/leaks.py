@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,14 @@ class Secret:
     lines: Sequence[str]
     enough: int = 1
 
+    def told(self, text: str) -> list[str]:
+        """Which of the lines stand in a text that has no layout."""
+        return [line for line, plain in zip(self.lines, self._plain, strict=True) if plain in text]
+
+    @cached_property
+    def _plain(self) -> list[str]:
+        return [_without_layout(line) for line in self.lines]
+
 
 def solutions(sources: Mapping[str, str], enough: int = 1) -> list[Secret]:
     """The solutions of the exercises with these sources, as secrets.
@@ -45,7 +54,7 @@ def solutions(sources: Mapping[str, str], enough: int = 1) -> list[Secret]:
     In a text on the same matter one line may be the same by chance: `enough` is then 2.
     Example: `solutions({"soft_lookup": "def soft_lookup(query, keys, values, temperature): ..."})`
     """
-    found = {exercise: telling_lines(source) for exercise, source in sources.items()}
+    found = {exercise: list(dict.fromkeys(telling_lines(source))) for exercise, source in sources.items()}
     return [Secret(f"the solution of {name}", lines, min(enough, len(lines))) for name, lines in found.items() if lines]
 
 
@@ -54,10 +63,11 @@ def marked(source: Notebook) -> list[Secret]:
     found = []
     for number, cell in enumerate(source.cells, 1):
         for kind, text in MARKED.findall(cell.source):
-            lines = [line.strip() for line in text.splitlines() if _is_long(line) and "NotImplementedError" not in line]
-            what = f"the {kind.lower()} of {place(number, cell.grade_id)}"
+            lines = [line for line in map(str.strip, text.splitlines()) if len(line) >= SHORTEST_TELLING_LINE]
+            lines = [line for line in dict.fromkeys(lines) if "NotImplementedError" not in line]
             if lines:
-                found.append(Secret(what, lines, min(2, len(lines)) if kind == "SOLUTION" else 1))
+                enough = min(2, len(lines)) if kind == "SOLUTION" else 1
+                found.append(Secret(f"the {kind.lower()} of {place(number, cell.grade_id)}", lines, enough))
     return found
 
 
@@ -98,10 +108,6 @@ def _tells(statement: ast.stmt) -> bool:
     return not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
 
 
-def _is_long(line: str) -> bool:
-    return len(line.strip()) >= SHORTEST_TELLING_LINE
-
-
 def _parts(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
     """Every text of a notebook, and where it is."""
     yield "the metadata of the notebook", _joined(notebook.metadata)
@@ -123,22 +129,22 @@ def _joined(value: Any) -> str:
 
 def _told(text: str, secrets: Sequence[Secret]) -> Iterator[str]:
     """What a text would tell a student, read as it is, with HTML's entities replaced, and with base64 decoded."""
-    text = "\n".join([text, html.unescape(text), _decoded(text)])
+    text = "\n".join(dict.fromkeys([text, html.unescape(text), _decoded(text)]))
     if found := MARKERS.search(text):
         yield f"the marker {found[0]!r}: remove it with what it marks"
     if CHECK_CALL.search(text) or AUTOGRADER.search(text):
         yield "a hidden check: put it between ### BEGIN HIDDEN TESTS and ### END HIDDEN TESTS"
     if found := INSTRUCTORS_ONLY.search(text):
         yield f"text for instructors, marked {found[0]!r}"
-    plain = _plain(text)
+    text = _without_layout(text)
     for secret in secrets:
-        lines = [line for line in dict.fromkeys(secret.lines) if _plain(line) in plain]
+        lines = secret.told(text)
         if len(lines) >= secret.enough:
             many = f"{len(lines)} lines" if len(lines) > 1 else "a line"
             yield f"{many} of {secret.what}: {' '.join(lines[0].split())!r}"
 
 
-def _plain(text: str) -> str:
+def _without_layout(text: str) -> str:
     return LAYOUT.sub("", text).replace('"', "'")
 
 

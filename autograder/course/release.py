@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from nbformat import NotebookNode
 
+from autograder.bank import Bank
 from autograder.course.bank import bank_of, references
 from autograder.course.course import Course
 from autograder.course.errors import MaterialError
@@ -68,8 +69,14 @@ def _refuse(findings: Sequence[str]) -> None:
 
 def secrets_of(course: Course, assignment: str) -> list[Secret]:
     """What the students' version of an assignment may not hold: solutions and mark schemes."""
-    sources = references(bank_of(course, assignment)) if has_checks(course, assignment) else {}
-    return [*solutions(sources), *marked(source_notebook(course, assignment))]
+    known = solutions_of(bank_of(course, assignment)) if has_checks(course, assignment) else []
+    return [*known, *marked(source_notebook(course, assignment))]
+
+
+def solutions_of(bank: Bank, enough: int = 1) -> list[Secret]:
+    """The references of a bank, of which `enough` lines tell a solution, and the variants, of which two do."""
+    variants = {f"{made.exercise} ({made.name})": made.source for made in bank.programs if made.kind == "variant"}
+    return [*solutions(references(bank), enough), *solutions(variants, enough=2)]
 
 
 def given_away(course: Course, assignment: str, version: NotebookNode) -> list[str]:

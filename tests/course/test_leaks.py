@@ -34,6 +34,7 @@ from tests.course.small import (
 
 SOURCES = {name: source_of(name) for name in EXERCISES}
 LINE = telling_lines(SOURCES[HOP])[0]
+VARIANT = next(made for made in bank().programs if (made.exercise, made.kind) == (HOP, "variant"))
 SOLUTION = f"a line of the solution of {HOP}: {LINE!r}"
 SCHEME = "Two points for the variance of a dot product."
 OWN_CELL = len(small_cells()) + 1
@@ -103,6 +104,11 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         f"cell {OWN_CELL} holds {SOLUTION}",
     ),
     "a markdown cell": (with_cells(new_markdown_cell(f"- hint: `{LINE}`")), f"cell {OWN_CELL} holds {SOLUTION}"),
+    "another way to solve it": (
+        with_cells(new_code_cell(VARIANT.source)),
+        f"cell {OWN_CELL} holds {len(telling_lines(VARIANT.source))} lines of the solution of {HOP} ({VARIANT.name}): "
+        f"{telling_lines(VARIANT.source)[0]!r}",
+    ),
     "HTML": (with_cells(new_markdown_cell(f"<pre>{escape(LINE)}</pre>")), f"cell {OWN_CELL} holds {SOLUTION}"),
     "a picture's address": (with_cells(PICTURE), f"cell {OWN_CELL} holds {SOLUTION}"),
     "an attachment": (with_cells(ATTACHED), f"the attachment 'plan.txt' of cell {OWN_CELL} holds {SOLUTION}"),
