@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.cli.app import HERE, CourseOption, Name, Roster, app
+from autograder.cli.app import HERE, CourseOption, Json, Name, Roster, app, to_json
 from autograder.course.errors import CourseError, MaterialError
 
 
@@ -42,14 +42,19 @@ def feedback(name: Name, course: CourseOption = HERE) -> None:
 
 
 @app.command(epilog="Example: autograder report 04_attention")
-def report(name: Name, course: CourseOption = HERE) -> None:
-    """Write the page about the class: points, exercises, misconceptions, who needs help."""
+def report(name: Name, json_: Json = False, course: CourseOption = HERE) -> None:
+    """Write the page about the class: points, exercises, misconceptions, who needs help. --json prints its figures."""
     from autograder.course.course import Course
     from autograder.course.report import write_report
+    from autograder.course.statistics import class_statistics
     from autograder.course.verdicts import graded_verdicts
 
     here = Course(course)
-    typer.echo(write_report(here, name, graded_verdicts(here, name)))
+    verdicts = graded_verdicts(here, name)
+    if json_:
+        typer.echo(to_json(class_statistics(name, verdicts).to_json()))
+    else:
+        typer.echo(write_report(here, name, verdicts))
 
 
 @app.command(epilog="Example: autograder export 04_attention --format canvas --canvas-gradebook grades.csv")

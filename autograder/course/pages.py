@@ -40,6 +40,11 @@ def points(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+def signed(value: float | None) -> str:
+    """A correlation, a dash for none. Example: `signed(-0.126)` is "−0.13"."""
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
 def percent(part: float, whole: float) -> int:
     """A share in whole per cent; 0 and 100 mean none and all, never nearly. Example: `percent(999, 1000)` is 99."""
     if whole <= 0 or part <= 0:
@@ -76,4 +81,4 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters.update(plain=plain, points=points, percent=percent, seconds=seconds)
+_environment.filters.update(plain=plain, points=points, signed=signed, percent=percent, seconds=seconds)

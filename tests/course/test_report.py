@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -14,14 +16,16 @@ from hypothesis import strategies as st
 
 from autograder.course.course import Course
 from autograder.course.feedback import write_feedback
-from autograder.course.report import (
+from autograder.course.pages import points
+from autograder.course.report import render_report, write_report
+from autograder.course.statistics import (
     BINS,
+    class_statistics,
+    discrimination,
     exercise_statistics,
     histogram,
     misconceptions,
     needs_help,
-    render_report,
-    write_report,
 )
 from autograder.result import CheckResult, Diagnosis, ExerciseResult
 from tests.course.verdicts import (
@@ -63,7 +67,7 @@ def result(name: str, points: float, most: float = 4, *checks: CheckResult) -> E
 def test_a_class_of_any_size_is_a_page(students: int) -> None:
     class_ = class_of(students)
     html = render_report(ASSIGNMENT, class_)
-    assert len(html.encode()) < 10_000 + 1_000 * len(class_) + 20_000
+    assert len(html.encode()) < 30_000 + 1_500 * len(class_)
     rows = section(BeautifulSoup(html, "html.parser"), "Everyone").select("tbody tr")
     assert [row.th.text.strip() for row in rows if row.th] == [one.student for one in class_]
 
@@ -75,7 +79,7 @@ def test_a_large_class_with_many_exercises_stays_small() -> None:
         verdict(*(replace(results[(i + j) % 9], name=name) for j, name in enumerate(names)), student=f"{i:04}")
         for i in range(1000)
     ]
-    assert len(render_report(ASSIGNMENT, class_).encode()) < 2_000_000
+    assert len(render_report(ASSIGNMENT, class_).encode()) < 4_000_000
 
 
 def test_no_class_and_no_grades_are_said_plainly() -> None:
@@ -118,29 +122,88 @@ def test_the_picture_says_what_the_table_says() -> None:
 def test_exercise_statistics() -> None:
     passed = CheckResult("c", True, 4, 4)
     lost = CheckResult("c", False, 0, 4)
+    crash = replace(result("b", 0, 2), message="its cell did not end within 30 seconds.")
     found = exercise_statistics(
         [
-            result("a", 4, 4, passed),
-            result("b", 1, 2),
-            result("a", 0, 4, lost),
-            result("a", 2, 4, replace(lost, tried=False)),
+            [result("a", 4, 4, passed), result("b", 1, 2)],
+            [result("a", 0, 4, lost), crash],
+            [result("a", 2, 4, replace(lost, tried=False))],
         ]
     )
-    assert [(one.name, one.max, one.mean, one.full, one.zero, one.students) for one in found] == [
-        ("a", 4, 2, 1, 1, 3),
-        ("b", 2, 1, 0, 0, 1),
+    assert [(one.name, one.max, one.mean, one.full, one.zero, one.crashed, one.students) for one in found] == [
+        ("a", 4, 2, 1, 1, 0, 3),
+        ("b", 2, 0.5, 0, 1, 1, 2),
     ]
     (check,) = found[0].checks
     assert (check.passed, check.untried, check.students) == (1, 1, 3)
+    assert (check.mean, check.max) == (pytest.approx(4 / 3), 4)
+
+
+def test_discrimination_compares_an_exercise_with_all_others() -> None:
+    class_ = [
+        [result("easy", 4), result("good", good), result("rest", rest), result("inverted", 4 - rest)]
+        for good, rest in ((0, 0), (1, 1), (3, 2), (4, 4))
+    ]
+    easy, good, rest, inverted = (one.discrimination for one in exercise_statistics(class_))
+    assert easy is None, "all have the same points"
+    assert good is None, "what the others add up to is the same for all"
+    assert rest is not None
+    assert inverted is not None
+    assert inverted == pytest.approx(-0.98, abs=0.01)
+    assert discrimination([0, 1, 2, 4], [0.0, 1.0, 3.0, 4.0]) == pytest.approx(9 / math.sqrt(87.5))
+    assert discrimination([1.0], [2.0]) is None
+    assert discrimination([0.1 + 0.2, 0.3, 0.3], [1, 2, 3]) is None, "the rounding of a sum is no difference"
+
+
+@given(st.lists(st.tuples(st.integers(0, 16), st.integers(0, 40)), max_size=30))
+def test_discrimination_is_a_correlation_or_nothing(points: list[tuple[int, int]]) -> None:
+    ours, others = [a / 4 for a, _ in points], [b / 4 for _, b in points]
+    found = discrimination(ours, others)
+    assert (found is None) == (len(set(ours)) < 2 or len(set(others)) < 2)
+    assert found is None or -1.0000001 <= found <= 1.0000001
 
 
 def test_check_pass_rates_are_those_of_the_class() -> None:
     right, wrong = earned(programs("reference")[0]), untouched()
-    checks = section(
-        page_of(*(verdict(found, student=str(i)) for i, found in enumerate([right, right, wrong]))), "Exercises"
-    )
-    rows = [words(row) for row in checks.select("table.checks tbody tr")]
-    assert rows == [f"{check.name} 67 % {int(not check.tried)}" for check in wrong.checks]
+    class_ = [verdict(found, student=str(i)) for i, found in enumerate([right, right, wrong])]
+    exercises = section(page_of(*class_), "Exercises")
+    rows = [words(row) for row in exercises.select("table.checks tbody tr")]
+    assert rows == [
+        f"{check.name} 67 % {points(check.max * 2 / 3)} of {points(check.max)} {int(not check.tried)}"
+        for check in wrong.checks
+    ]
+
+
+def test_the_page_and_the_figures_say_the_same() -> None:
+    class_ = class_of(60)
+    page, figures = page_of(*class_), class_statistics(ASSIGNMENT, class_).to_json()
+    assert json.loads(json.dumps(figures)) == figures
+    rows = section(page, "Exercises").select("table.exercises tbody tr")
+    assert [words(row).split()[0] for row in rows] == [one["name"] for one in figures["exercises"]] == [EXERCISE]
+    assert figures["exercises"][0]["crashed"] == sum(bool(e.message) for v in class_ for e in v.exercises)
+    assert {held["diagnosis"]["name"]: len(held["students"]) for held in figures["misconceptions"]} == {
+        str(row.th.contents[0]).strip(): int(words(row.td))
+        for row in section(page, "Misconceptions").select("tbody tr")
+        if row.th and row.td
+    }
+    assert [words(row).split()[0] for row in section(page, "Slowest submissions").select("tbody tr")] == [
+        one["student"] for one in figures["slowest"]
+    ]
+    assert sum(one["count"] for one in figures["distribution"]) == figures["statuses"]["graded"]
+
+
+def test_every_name_leads_to_that_student_on_the_page() -> None:
+    wrong = earned(programs("misconception")[0])
+    page = page_of(verdict(wrong, student="ada", notes=["cell 3 did not end"]), rejected("bob"), missing("cyd"))
+    for link in page.select("table a"):
+        (article,) = page.select(str(link["href"]))
+        assert article.h3 is not None
+        assert words(article.h3) == words(link)
+    ada, bob, cyd = (words(article) for article in page.select("article.student"))
+    assert f"{points(wrong.points)} of {points(wrong.max)} {programs('misconception')[0].name}" in ada
+    assert "cell 3 did not end" in ada
+    assert "rejected the file is not JSON" in bob
+    assert "missing" in cyd
 
 
 def test_misconceptions_come_by_frequency_and_a_student_counts_once() -> None:
@@ -157,7 +220,7 @@ def test_misconceptions_come_by_frequency_and_a_student_counts_once() -> None:
         (EXERCISE, Diagnosis(rare.name, rare.hint), ["ada"]),
     ]
     first, _ = section(page_of(*class_), "Misconceptions").select("tbody tr")
-    assert words(first) == " ".join(f"2 {common.name} {EXERCISE} {common.hint} bob, cyd".split())
+    assert words(first) == " ".join(f"2 {common.name} {EXERCISE} {common.hint} bob , cyd".split())
 
 
 def test_who_needs_help_comes_by_trouble_and_says_why() -> None:
@@ -172,7 +235,7 @@ def test_who_needs_help_comes_by_trouble_and_says_why() -> None:
         verdict(result("a", 3), student="fine"),
     ]
     found = needs_help(class_)
-    assert [(one.verdict.student, one.trouble) for one in found] == [
+    assert [(one.student, one.trouble) for one in found] == [
         ("nothing", "zero points"),
         ("broken", "file rejected"),
         ("unlucky", "grader failed"),
@@ -180,14 +243,14 @@ def test_who_needs_help_comes_by_trouble_and_says_why() -> None:
         ("absent", "nothing handed in"),
         ("half", "under half"),
     ]
-    reasons = {one.verdict.student: " ".join(one.reasons) for one in found}
+    reasons = {one.student: " ".join(one.reasons) for one in found}
     assert "the stub still raises NotImplementedError" in reasons["nothing"]
     assert "the file is not JSON" in reasons["broken"]
     assert "the worker was killed" in reasons["unlucky"]
     assert "the cell did not end within 30 seconds" in reasons["stuck"]
     assert reasons["half"] == "a: adds up; came 7"
     rows = section(page_of(*class_), "Who needs help").select("tbody tr")
-    assert [row.th.text.strip() for row in rows if row.th] == [one.verdict.student for one in found]
+    assert [row.th.text.strip() for row in rows if row.th] == [one.student for one in found]
 
 
 def test_repairs_and_the_slowest_are_listed() -> None:
@@ -233,5 +296,6 @@ def test_the_report_links_to_the_feedback_that_is_there(course_directory: Path) 
     path = write_report(course, ASSIGNMENT, class_)
     assert path == course_directory / "report" / f"{ASSIGNMENT}.html"
     links = {str(link["href"]) for link in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("a")}
+    links = {link for link in links if not link.startswith("#")}
     assert links == {f"../feedback/ada%20%26%20bob/{ASSIGNMENT}/{ASSIGNMENT}.html"}
     assert (path.parent / links.pop().replace("%20", " ").replace("%26", "&")).resolve() == page
