@@ -31,13 +31,14 @@ FILES = {
 
 @app.command(epilog="Example: autograder feedback 04_attention")
 def feedback(name: Name, course: CourseOption = HERE) -> None:
-    """Write a page for each graded student: every check, what to suspect, what to try."""
+    """Write a page for each graded student: every check, what to suspect, what to try; comments and marks by hand."""
     from autograder.course.course import Course
     from autograder.course.feedback import write_feedback
+    from autograder.course.marks import marks_of
     from autograder.course.verdicts import graded_verdicts
 
     here = Course(course)
-    for path in write_feedback(here, name, graded_verdicts(here, name)):
+    for path in write_feedback(here, name, graded_verdicts(here, name), *marks_of(here, name)):
         typer.echo(path)
 
 

@@ -13,6 +13,7 @@ from autograder.course.course import CONFIGURATION, Course
 from autograder.course.errors import CourseError
 from autograder.course.feedback import write_feedback
 from autograder.course.grade import grade, jobs
+from autograder.course.marks import marks_of
 from autograder.course.release import release
 from autograder.course.report import write_report
 from autograder.course.verdicts import graded_verdicts
@@ -57,7 +58,7 @@ class Demonstration:
     def results(self) -> dict[str, Path | str]:
         """Write feedback and report; where they and the gradebook are."""
         verdicts = graded_verdicts(self._course, ASSIGNMENT)
-        pages = write_feedback(self._course, ASSIGNMENT, verdicts)
+        pages = write_feedback(self._course, ASSIGNMENT, verdicts, *marks_of(self._course, ASSIGNMENT))
         return {
             "gradebook": self._course.database,
             "feedback": f"{len(pages)} pages such as {pages[0]}",

@@ -1,13 +1,15 @@
-"""What the gradebook holds of an assignment: points by exercise, a person's before the engine's, and lateness."""
+"""What the gradebook holds of an assignment: points, a person's before the engine's, comments, and lateness."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from nbgrader.api import (
     Assignment,
     BaseCell,
+    Comment,
     Grade,
     Gradebook,
     GradeCell,
@@ -17,6 +19,7 @@ from nbgrader.api import (
     SubmittedNotebook,
     TaskCell,
 )
+from sqlalchemy.orm import Query
 
 from autograder.course.course import Course
 from autograder.course.database import exists, opened
@@ -27,13 +30,18 @@ from autograder.engine.align import exercises_of
 
 @dataclass
 class Mark:
-    """What one student has. `waiting` are the exercises that a person has still to grade."""
+    """What one student has. `waiting` are the exercises that a person has still to grade, `by_hand` those that one has.
+
+    `comments` are a person's, by the exercise or the cell.
+    """
 
     student: str
     submitted: datetime | None
     penalty: float
     points: dict[str, float] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    by_hand: list[str] = field(default_factory=list)
+    comments: dict[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -69,7 +77,7 @@ def marks_of(course: Course, assignment: str | None) -> list[Marks]:
 
 
 def _marks(course: Course, gradebook: Gradebook, assignment: str) -> Marks:
-    """Two queries, however many students there are."""
+    """Three queries of the grades and comments, however many students there are."""
     names = _names(course, assignment)
     most = {
         name: most
@@ -79,32 +87,45 @@ def _marks(course: Course, gradebook: Gradebook, assignment: str) -> Marks:
         .join(Assignment, Notebook.assignment_id == Assignment.id)
         .filter(Assignment.name == assignment)
     }
-    found = (
+    columns = Grade.score, Grade.needs_manual_grade, Grade.manual_score, Grade.extra_credit
+    students: dict[str, Mark] = {}
+    for student, submitted, penalty, cell, score, waits, manual_score, extra_credit in _of_everyone(
+        gradebook, assignment, Grade, *columns
+    ):
+        mark = students.setdefault(student, Mark(student, submitted, penalty or 0.0))
+        name = names.get(cell, cell)
+        mark.points[name] = score
+        if waits:
+            mark.waiting.append(name)
+        if manual_score is not None or extra_credit:
+            mark.by_hand.append(name)
+    for student, *_, cell, comment in _of_everyone(gradebook, assignment, Comment, Comment.manual_comment):
+        if comment and student in students:
+            students[student].comments[names.get(cell, cell)] = comment
+    order = [*(cell for cell in names if cell in most), *sorted(most.keys() - names.keys())]
+    return Marks(assignment, {names.get(cell, cell): most[cell] for cell in order}, students)
+
+
+def _of_everyone(gradebook: Gradebook, assignment: str, kind: Any, *columns: Any) -> Query[Any]:
+    """Columns of the grades or comments of all students, after who, when, the penalty for lateness and which cell."""
+    found: Query[Any] = (
         gradebook.db.query(
             Student.id,
             SubmittedAssignment.timestamp,
             SubmittedNotebook.late_submission_penalty,
             BaseCell.name,
-            Grade.score,
-            Grade.needs_manual_grade,
+            *columns,
         )
-        .select_from(Grade)
-        .join(BaseCell, Grade.cell_id == BaseCell.id)
-        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+        .select_from(kind)
+        .join(BaseCell, kind.cell_id == BaseCell.id)
+        .join(SubmittedNotebook, kind.notebook_id == SubmittedNotebook.id)
         .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
         .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
         .join(Student, SubmittedAssignment.student_id == Student.id)
         .filter(Assignment.name == assignment)
         .order_by(Student.id)
     )
-    students: dict[str, Mark] = {}
-    for student, submitted, penalty, cell, score, waits in found:
-        mark = students.setdefault(student, Mark(student, submitted, penalty or 0.0))
-        mark.points[names.get(cell, cell)] = score
-        if waits:
-            mark.waiting.append(names.get(cell, cell))
-    order = [*(cell for cell in names if cell in most), *sorted(most.keys() - names.keys())]
-    return Marks(assignment, {names.get(cell, cell): most[cell] for cell in order}, students)
+    return found
 
 
 def _names(course: Course, assignment: str) -> dict[str, str]:
