@@ -13,13 +13,16 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import capture_log
 
 from autograder.course.course import Course
-from autograder.course.database import make
+from autograder.course.database import make, opened
 from autograder.course.errors import MaterialError
 from autograder.course.notebook import read
 from autograder.engine.align import checks_of
 from autograder.engine.limits import Limits
 from autograder.engine.notebook import Notebook, Rejected, read_notebook
 from autograder.unit import bank_file, no_bank, unit_of
+
+NEW_CELLS = "Cannot add or remove cells"
+"""What nbgrader says where submissions have been recorded."""
 
 
 def source_notebook(course: Course, assignment: str) -> Notebook:
@@ -59,7 +62,25 @@ def generate(course: Course, assignment: str, folder: Path, *, record: bool) -> 
     config.GenerateAssignment.no_database, config.SaveCells.enabled = not record, record
     made = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config))
     if not made["success"]:
-        raise MaterialError([f"nbgrader cannot make the students' version of {assignment}: {_cause(made)}"])
+        cause = _cause(made)
+        if NEW_CELLS in cause:
+            raise MaterialError([_new_cells(course, assignment)])
+        raise MaterialError([f"nbgrader cannot make the students' version of {assignment}: {cause}"])
+
+
+def _new_cells(course: Course, assignment: str) -> str:
+    """What to say where cells have come or gone since the first submission was recorded."""
+    now = {cell.grade_id for cell in source_notebook(course, assignment).cells if cell.grade_id}
+    with opened(course) as gradebook:
+        before = {
+            cell.name for cell in gradebook.find_notebook(course.source(assignment).stem, assignment).source_cells
+        }
+    kinds = {"new": now - before, "gone": before - now}
+    differing = "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in kinds.items() if names)
+    return (
+        f"{assignment} has been handed in, so nbgrader lets none of its graded cells and answers come or go or change "
+        f"its kind ({differing or 'one is of another kind'}): put new checks under a grade id that is there"
+    )
 
 
 def _cause(made: dict[str, str]) -> str:

@@ -107,11 +107,14 @@ def _asked(job: Job, source: Notebook) -> list[_Exercise]:
     if unknown := [name for name in job.exercises or () if name not in cells]:
         raise WrongSource(f"{job.source}: no check for {', '.join(unknown)}; there are {', '.join(cells)}")
     asked = [_Exercise(name, cell, bank if name in checks else None) for name, cell in cells.items()]
-    try:
-        for exercise in asked:
-            exercise.nothing("")
-    except ValueError as error:
-        raise WrongSource(f"{job.source}: {error}") from None
+    for exercise in asked:
+        try:
+            worth, most = most_points(exercise.cell), exercise.nothing("").max
+        except ValueError as error:
+            raise WrongSource(f"{job.source}: {error}") from None
+        if worth != most:
+            bank_says = f"but the checks of its bank are worth {most:g}: change one of the two"
+            raise WrongSource(f"{job.source}: {exercise.cell.grade_id} is worth {worth:g} points, {bank_says}")
     return [exercise for exercise in asked if job.exercises is None or exercise.name in job.exercises]
 
 

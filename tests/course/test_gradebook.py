@@ -34,6 +34,7 @@ from tests.course.small import (
     grades,
     small_cells,
     source_of,
+    stub_cell,
     task_cell,
     write_notebook,
 )
@@ -225,14 +226,26 @@ def test_a_timestamp_may_be_anything(tmp_path: Path) -> None:
 
 def test_new_points_reach_the_gradebook_and_new_cells_are_refused(course: Course, recorder: Recorder) -> None:
     recorder.record(graded(course))
+    recorded = entry(course)["grades"]
     cells = small_cells()
     cells[3].metadata.nbgrader.points = 12
     write_notebook(course.source(ASSIGNMENT), cells)
     with recording(course, ASSIGNMENT), Gradebook(course.database, course.course_id) as gradebook:
         assert gradebook.find_grade_cell(f"check_{ATTENTION}", ASSIGNMENT, ASSIGNMENT).max_score == 12
-    write_notebook(course.source(ASSIGNMENT), [*cells, task_cell("another", points=1)])
-    with pytest.raises(MaterialError, match="Cannot add or remove cells"), recording(course, ASSIGNMENT):
-        pass
+    retyped = [*cells[:-1], stub_cell("why_scale", "")]
+    for changed, what in (
+        ([*cells, task_cell("another", points=1)], r"\(new: another\)"),
+        (cells[:-1], r"\(gone: why_scale\)"),
+        ([*cells[:-1], task_cell("why", points=2)], r"\(new: why; gone: why_scale\)"),
+        (retyped, r"\(one is of another kind\)"),
+    ):
+        write_notebook(course.source(ASSIGNMENT), changed)
+        with (
+            pytest.raises(MaterialError, match=f"{what}: put new checks under a grade id"),
+            recording(course, ASSIGNMENT),
+        ):
+            pass
+    assert entry(course)["grades"] == recorded
 
 
 def test_before_grading_there_are_no_verdicts(course: Course) -> None:

@@ -238,7 +238,13 @@ def test_a_wrong_source_is_the_instructors_error(parent: WarmParent, source: Pat
     job = Job("04_attention", "ada", source, None, seed=7, exercises=("soft_lookups",))
     with pytest.raises(WrongSource, match="no check for soft_lookups; there are soft_lookup, scaled"):
         grade_submission(job, parent)
-    source.write_text(source.read_text().replace("check_soft_lookup", "check_hard_lookup"))
+    right = source.read_text()
+    source.write_text(right.replace('"points": 3.0', '"points": 4'))
+    with pytest.raises(
+        WrongSource, match="check_soft_lookup is worth 4 points, but the checks of its bank are worth 3:"
+    ):
+        grade_submission(Job("04_attention", "ada", source, None, seed=7), parent)
+    source.write_text(right.replace("check_soft_lookup", "check_hard_lookup"))
     with pytest.raises(WrongSource, match="the bank has no checks for hard_lookup"):
         grade_submission(Job("04_attention", "ada", source, None, seed=7), parent)
     written(source, [code("", lookback={"limits": {"cell_hours": 1}})])
