@@ -15,12 +15,13 @@ from rich.table import Table
 
 from autograder.course.doctor.finding import Finding
 from autograder.course.gradebook import Change
-from autograder.course.pages import plain, points
+from autograder.course.pages import percent, plain, points
 from autograder.engine.job import Graded
 from autograder.engine.verdict import Verdict
 
 if TYPE_CHECKING:
     from autograder.course.collect import Collection, Outcome
+    from autograder.course.similarity import Pair
     from autograder.course.validate import Row
 
 LONGEST_NOTE = 200
@@ -128,6 +129,16 @@ def tables(rows: Sequence[Row], checks: dict[str, list[str]]) -> Iterator[Table 
             table.add_row(f"{row.kind}: {row.name}", f"{row.points:g} of {row.max:g}", marks, named)
         yield table
         yield "\n".join(f"{i + 1:>4}  {name}" for i, name in enumerate(checks[exercise])) + "\n"
+
+
+def alike(pairs: Sequence[Pair]) -> str:
+    """The pairs to look at, a line each."""
+    if not pairs:
+        return "no two submissions share more than the exercises ask for"
+    return "\n".join(
+        f"{percent(pair.similarity, 1):>3} %  {' and '.join(map(plain, pair.students))}  ({', '.join(pair.shared)})"
+        for pair in pairs
+    )
 
 
 def diagnosis(findings: Sequence[Finding]) -> str:

@@ -1,4 +1,4 @@
-"""Commands for what came of it: feedback, report, export."""
+"""Commands for what came of it: feedback, report, similar, export."""
 
 from __future__ import annotations
 
@@ -56,6 +56,36 @@ def report(name: Name, json_: Json = False, course: CourseOption = HERE) -> None
         typer.echo(to_json(class_statistics(name, verdicts).to_json()))
     else:
         typer.echo(write_report(here, name, verdicts))
+
+
+@app.command(epilog="Example: autograder similar 04_attention --pairs 10")
+def similar(
+    name: Name,
+    pairs: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 20,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Write the answers there, a .py a student, and compare none."),
+    ] = None,
+    json_: Json = False,
+    course: CourseOption = HERE,
+) -> None:
+    """List pairs of submissions whose answers share more than the exercises ask for: a person then looks at them."""
+    from autograder.console import alike, error_console, progress
+    from autograder.course.course import Course
+    from autograder.course.similarity import read_answers, similar_pairs, write_answers
+
+    here = Course(course)
+    with progress("reading", len(here.handed_in(name))) as advance:
+        answers, rejected = read_answers(here, name, advance)
+    for student, reason in rejected.items():
+        error_console.print(f"{student}: not compared: {reason}", soft_wrap=True)
+    if to is not None:
+        write_answers(here, name, answers, to)
+        typer.echo(to)
+        return
+    with progress("comparing", len(answers)) as advance:
+        found = similar_pairs(here, name, answers, advance)[:pairs]
+    typer.echo(to_json([pair.to_json() for pair in found]) if json_ else alike(found))
 
 
 @app.command(epilog="Example: autograder export 04_attention --format canvas --canvas-gradebook grades.csv")

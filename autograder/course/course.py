@@ -99,6 +99,12 @@ class Course:
         found = (re.fullmatch(pattern, path) for path in glob(self.nbgrader.format_path(where, "*", assignment)))
         return sorted({match["student"] for match in found if match} - set(self.nbgrader.student_id_exclude.split(",")))
 
+    def handed_in(self, assignment: str) -> list[str]:
+        """The same. Raises CourseError where there is nobody."""
+        if students := self.students(assignment):
+            return students
+        raise CourseError(f"nobody has handed in {assignment}: {self.submitted(assignment, 'STUDENT')} is the place")
+
     def _sources(self) -> Path:
         folder = self._path(self.nbgrader.source_directory, ".", ".")
         if not folder.is_dir():

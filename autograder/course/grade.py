@@ -39,9 +39,7 @@ def jobs(
 
     Without a seed the class keeps its own; a seed for one student or one exercise does not become that of the class.
     """
-    source, students = course.source(assignment), course.students(assignment)
-    if not students:
-        raise CourseError(f"nobody has handed in {assignment}: {course.submitted(assignment, 'STUDENT')} is the place")
+    source, students = course.source(assignment), course.handed_in(assignment)
     if student is not None and student not in students:
         raise CourseError(f"{student!r} has not handed in {assignment}: {suggestion(student, students)}")
     has_checks(course, assignment)  # raises here, before any work, where their bank is missing

@@ -35,7 +35,7 @@ def grade_id(cell: NotebookNode) -> str:
 
 def stubs(notebook: NotebookNode) -> dict[str, str]:
     """The names that the notebook's stubs define, in order, with the source of their cells."""
-    return {node.name: cell.source for cell in notebook.cells if _is_stub(cell) for node in _definitions(cell.source)}
+    return {node.name: cell.source for cell in notebook.cells if is_stub(cell) for node in _definitions(cell.source)}
 
 
 def fill(notebook: NotebookNode, sources: Mapping[str, str]) -> NotebookNode:
@@ -45,12 +45,13 @@ def fill(notebook: NotebookNode, sources: Mapping[str, str]) -> NotebookNode:
     """
     filled = deepcopy(notebook)
     for cell in filled.cells:
-        if _is_stub(cell):
+        if is_stub(cell):
             cell.source = _replaced(cell.source, sources)
     return filled
 
 
-def _is_stub(cell: NotebookNode) -> bool:
+def is_stub(cell: NotebookNode) -> bool:
+    """Whether a student writes code in this cell."""
     return cell.cell_type == "code" and bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 

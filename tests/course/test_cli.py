@@ -25,6 +25,7 @@ COMMANDS = (
     "grade",
     "feedback",
     "report",
+    "similar",
     "export",
     "doctor",
     "demo",
@@ -107,11 +108,13 @@ def test_a_wrong_course_or_assignment_gets_one_line(command: str, course: Course
         assert result.stderr.rstrip().count("\n") == 0
 
 
-@pytest.mark.parametrize("command", ["grade", "feedback", "report"])
+@pytest.mark.parametrize("command", ["grade", "feedback", "report", "similar"])
 def test_before_anybody_has_handed_in(command: str, course: Course) -> None:
     result = run(command, ASSIGNMENT, "--course", str(course.directory))
     assert result.exit_code == 2
-    assert ("nobody has handed in" if command == "grade" else "nothing has been graded yet") in result.stderr
+    assert (
+        "nobody has handed in" if command in ("grade", "similar") else "nothing has been graded yet"
+    ) in result.stderr
     assert not (course.directory / "gradebook.db").exists()
 
 
