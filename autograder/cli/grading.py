@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autograder.cli.app import CORES, HERE, WRONG_MATERIAL, CourseOption, Device, Json, Name, Workers, app, to_json
 from autograder.course.errors import CourseError
+
+if TYPE_CHECKING:
+    from autograder.engine.job import Graded
 
 
 @app.command(epilog="Example: autograder grade 04_attention --workers 4")
@@ -27,6 +32,9 @@ def grade(
     seed: Annotated[int | None, typer.Option(min=0, help="Of the checks' inputs; otherwise that of the class.")] = None,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade where the sandbox does not hold, too.")] = False,
     json_: Json = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print each verdict as it comes, a line of JSON each.")
+    ] = False,
     course: CourseOption = HERE,
 ) -> None:
     """Grade what was handed in and record it. An interrupted run goes on where it was; nothing is graded twice."""
@@ -38,14 +46,16 @@ def grade(
     here = Course(course)
     if yes is not None and exercise is None:
         raise CourseError("--yes and --no go with --exercise: a whole class is always recorded")
+    if stream and json_:
+        raise CourseError("--stream prints a line for each verdict, --json one list at the end: choose one")
     asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device)
     if not unsafe:
         check_sandbox()
     workers = min(workers, len(asked))
     if exercise is None:
-        verdicts = watch(grade(here, name, asked, workers=workers), len(asked))
+        verdicts = watch(_told(grade(here, name, asked, workers=workers), stream), len(asked))
     else:
-        verdicts = watch(graded(here, name, asked, workers=workers), len(asked))
+        verdicts = watch(_told(graded(here, name, asked, workers=workers), stream), len(asked))
         found = changes(here, name, exercise, verdicts)
         error_console.print(differences(exercise, found, len(verdicts)))
         if _wanted(yes, unchanged=not found):
@@ -54,9 +64,18 @@ def grade(
                 pass  # from the journal into the gradebook
         else:
             typer.echo("nothing was recorded", err=True)
-    typer.echo(to_json([verdict.to_json() for verdict in verdicts]) if json_ else summary(verdicts))
+    if not stream:
+        typer.echo(to_json([verdict.to_json() for verdict in verdicts]) if json_ else summary(verdicts))
     if any(verdict.status == "failed" for verdict in verdicts):
         raise typer.Exit(WRONG_MATERIAL)
+
+
+def _told(results: Iterable[Graded], stream: bool) -> Iterator[Graded]:
+    """The same results, each printed as it comes if they are wanted so."""
+    for found in results:
+        if stream:
+            typer.echo(json.dumps(found.verdict.to_json(), ensure_ascii=False))
+        yield found
 
 
 def _wanted(yes: bool | None, *, unchanged: bool) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from autograder.course.course import Course
 from autograder.course.gradebook import recording
+from tests.course.asks import Class, graded_class
 from tests.course.handed_in import write_roster
 from tests.course.small import ASSIGNMENT, write_course
 
@@ -52,3 +53,9 @@ def exchange_course(recorded_course: Course) -> Course:
     with (recorded_course.directory / "nbgrader_config.py").open("a") as file:
         file.write(f"c.Exchange.root = {str(root)!r}\nc.ExchangeCollect.check_owner = False\n")
     return Course(recorded_course.directory)
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Class:
+    """The graded class of the asks."""
+    return graded_class(tmp_path_factory.mktemp("asks") / "course")
