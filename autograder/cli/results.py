@@ -72,13 +72,14 @@ def similar(
     """List pairs of submissions whose answers share more than the exercises ask for: a person then looks at them."""
     from autograder.console import alike, error_console, progress
     from autograder.course.course import Course
+    from autograder.course.pages import plain
     from autograder.course.similarity import read_answers, similar_pairs, write_answers
 
     here = Course(course)
     with progress("reading", len(here.handed_in(name))) as advance:
         answers, rejected = read_answers(here, name, advance)
     for student, reason in rejected.items():
-        error_console.print(f"{student}: not compared: {reason}", soft_wrap=True)
+        error_console.print(f"{plain(student)}: not compared: {reason}", soft_wrap=True)
     if to is not None:
         write_answers(here, name, answers, to)
         typer.echo(to)

@@ -254,11 +254,7 @@ def _repairs(source: Sequence[Cell], submission: Sequence[Cell], found: _Match) 
 
 
 def _not_run(steps: Sequence[Step]) -> Iterator[str]:
-    """One sentence that says which code cells did not run, and why."""
-    reasons: dict[str, list[str]] = {}
-    for step in steps:
-        if step.kind == "code" and step.skipped and step.number:
-            reasons.setdefault(step.skipped, []).append(str(step.number))
-    if reasons:
-        groups = "; ".join(f"{', '.join(places)} ({reason})" for reason, places in reasons.items())
-        yield f"Not run: cells {groups}."
+    """Which of the student's own code cells did not run. Of the assignment's own it is known which do not."""
+    places = [str(step.number) for step in steps if step.role == "own" and step.kind == "code" and step.skipped]
+    if places:
+        yield f"Not run: cells {', '.join(places)} ({AFTER_THE_LAST_ANSWER})."
