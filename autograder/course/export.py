@@ -92,6 +92,8 @@ def _test(name: str, most: float, mark: Mark, result: ExerciseResult | None) -> 
     output = _told(result) if result else ""
     if result and points != result.points and name not in mark.waiting:
         output = f"A person gave {number(points)} points.\n\n{output}".strip()
+    if name in mark.comments:
+        output = f"Your instructor writes: {plain(mark.comments[name])}\n\n{output}".strip()
     return {
         "name": name,
         "score": points,

@@ -202,6 +202,8 @@ def test_gradescope_gets_what_the_feedback_says_as_plain_text(marked_course: Cou
         record(
             gradebook, "ada", {f"check_{ATTENTION}": {"auto_score": wrong.points}, f"check_{HOP}": {"auto_score": 3}}
         )
+        gradebook.find_comment(HOP, ASSIGNMENT, ASSIGNMENT, "ada").manual_comment = "Neat!"
+        gradebook.db.commit()
     result = run(marked_course, ASSIGNMENT, "--format", "gradescope")
     assert result.exit_code == 0
     found = {path.stem: json.loads(path.read_text()) for path in map(Path, result.stdout.splitlines())}
@@ -213,6 +215,7 @@ def test_gradescope_gets_what_the_feedback_says_as_plain_text(marked_course: Cou
     assert {key: ada[key] for key in ("score", "output_format", "test_output_format", "visibility")} == (
         {"score": wrong.points + 3, "output_format": "text", "test_output_format": "text", "visibility": "visible"}
     )
+    assert ada["tests"][1]["output"] == "Your instructor writes: Neat!"
     named = next(check.misconception for check in wrong.checks if check.misconception)
     output = ada["tests"][0]["output"]
     assert f"This looks like “{named.name}”. {named.hint}" in output
