@@ -20,11 +20,11 @@ from pygments.token import Comment, Name, String, Text
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from autograder.bank import load_bank
+from autograder.course.bank import references
 from autograder.course.course import Course
 from autograder.course.errors import CourseError
 from autograder.course.material import has_checks, source_notebook, students_version
 from autograder.course.notebook import grade_id, is_stub
-from autograder.course.release import references
 from autograder.engine.align import align
 from autograder.engine.limits import Limits
 from autograder.engine.notebook import Rejected, read_notebook
