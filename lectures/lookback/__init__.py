@@ -35,6 +35,7 @@ from lookback.data import (
     translation_vocabularies,
 )
 from lookback.device import pick_device
+from lookback.exercises import Progress, progress
 from lookback.memory import peak_memory
 from lookback.plots import PALETTE, new_figure, plot_attention, plot_curves, show_figure, show_with_slider
 from lookback.seeds import seed_everything
@@ -53,6 +54,7 @@ __all__ = [
     "LanguageBatch",
     "Minibatches",
     "NotYet",
+    "Progress",
     "QuestionBatch",
     "TranslationBatch",
     "Vocabulary",
@@ -76,6 +78,7 @@ __all__ = [
     "pick_device",
     "plot_attention",
     "plot_curves",
+    "progress",
     "question_vocabulary",
     "seed_everything",
     "self_check",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import lookback as lb
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from lookback.cells import SelfCheck
 
 
 def check(compute: object, expected: object) -> None:
@@ -75,12 +78,40 @@ def test_a_notebook_shows_the_message_and_the_crash_in_the_students_code_and_not
     assert "ZeroDivisionError: division by zero" in shown.stdout
 
 
-def test_a_stub_is_recognised() -> None:
-    def stub() -> None:
-        raise NotImplementedError
+def stub() -> None:
+    raise NotImplementedError
 
-    with pytest.raises(lb.NotYet, match="the stub still raises NotImplementedError"):
-        check(stub, 1.0)
+
+def test_a_stub_is_named_without_a_traceback() -> None:
+    shell = InteractiveShell()
+    shell.user_ns |= {"check": check, "stub": stub}
+    with capture_output() as shown:
+        shell.run_cell("check(lambda: stub(), 1.0)")
+    assert "nothing yet: stub still raises NotImplementedError" in shown.stdout
+    assert "Traceback" not in shown.stdout
+
+
+def test_a_traceback_begins_in_the_students_cell() -> None:
+    shell = InteractiveShell()
+    shell.user_ns |= {"check": check}
+    with capture_output() as shown:
+        shell.run_cell("def crash():\n    return {}['key']\n\n\ncheck(lambda: crash(), 1.0)")
+    assert "return {}['key']" in shown.stdout
+    assert "selfcheck.py" not in shown.stdout
+
+
+def test_numbers_are_short() -> None:
+    with pytest.raises(lb.NotYet) as caught:
+        check(lambda: torch.tensor([[1 / 3]]), 2 / 3)
+    assert "expected    0.666667\n  came        [[0.333333]]\n" in str(caught.value)
+
+
+@given(st.text(st.sampled_from("ab (-"), min_size=1).filter(str.strip))
+def test_a_long_message_is_wrapped_and_loses_no_word(words: str) -> None:
+    told = str(SelfCheck("name", False, words, words, words, words))
+    assert all(len(line) <= 80 or " " not in line.strip() for line in told.splitlines()[1:] if line[2] == " ")
+    _, _, suspect = told.partition("suspect")
+    assert suspect.partition("  experiment")[0].split() == words.split()
 
 
 def test_a_grader_is_not_kept_from_what_follows(
