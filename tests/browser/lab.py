@@ -92,21 +92,42 @@ class Lab:
             "an idle kernel",
         )
 
+    def press(self, *strokes: str) -> None:
+        """Press keys, one stroke after another. Example: `lab.press("escape", "control+enter")`"""
+        for stroke in strokes:
+            *held, last = [getattr(Keys, key.upper(), key) for key in stroke.split("+")]
+            actions = ActionChains(self.chrome)
+            for key in held:
+                actions.key_down(key)
+            actions.send_keys(last)
+            for key in held:
+                actions.key_up(key)
+            actions.perform()
+
+    def type(self, text: str) -> None:
+        """Type a text where the cursor is, without the editor's help with brackets and indentation."""
+        self.chrome.execute_cdp_cmd("Input.insertText", {"text": text})
+
+    def go(self, name: str) -> None:
+        """Walk to a cell with the arrow keys."""
+        self.press("escape")
+        while way := self._order.index(name) - (here := self._active()):
+            self.press("arrow_down" if way > 0 else "arrow_up")
+            wait(self.chrome, lambda here=here: self._active() != here, f"a step from cell {here}")
+
     def write(self, name: str, line: str, text: str) -> None:
         """Select a line of a code cell, but for its indentation, and type something in its place."""
-        shown = self._editor(name).find_elements(By.CSS_SELECTOR, ".cm-line")
-        (found,) = (one for one in shown if one.text.strip() == line)
-        self.show(found)
-        keys = ActionChains(self.chrome).click(found).send_keys(Keys.END)
-        keys.key_down(Keys.SHIFT).send_keys(Keys.HOME).key_up(Keys.SHIFT).perform()
-        self.chrome.execute_cdp_cmd("Input.insertText", {"text": text})
+        shown = [one.text.strip() for one in self._cell(name).find_elements(By.CSS_SELECTOR, ".cm-line")]
+        self.go(name)
+        self.press("enter", "control+home", *["arrow_down"] * shown.index(line), "end", "shift+home")
+        self.type(text)
+        self.press("escape")
 
     def run(self, name: str) -> str:
         """Run a cell with Ctrl+Enter, and return the text of its outputs."""
-        self.show(editor := self._editor(name))
+        self.go(name)
         before = self._prompt(name)
-        keys = ActionChains(self.chrome).click(editor)
-        keys.key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+        self.press("control+enter")
         wait(self.chrome, lambda: self._prompt(name) not in {before, "[*]:"}, f"the end of {name}")
         return "\n".join(area.text for area in self._cell(name).find_elements(By.CSS_SELECTOR, ".jp-OutputArea-output"))
 
@@ -162,8 +183,11 @@ class Lab:
         """The cell with this `grade_id`, or with this id where it has none."""
         return self._cells()[self._order.index(name)]
 
-    def _editor(self, name: str) -> WebElement:
-        return self._cell(name).find_element(By.CSS_SELECTOR, ".cm-content")
+    def _active(self) -> int:
+        """The place of the cell that the keys go to."""
+        return next(
+            place for place, cell in enumerate(self._cells()) if "jp-mod-active" in cell.get_dom_attribute("class")
+        )
 
     def _prompt(self, name: str) -> str:
         return self._cell(name).find_element(By.CSS_SELECTOR, ".jp-InputPrompt").text
