@@ -73,15 +73,18 @@ def test_more_curves_than_colours_is_an_error() -> None:
 
 def test_a_figure_is_shown_on_white_with_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append((data, metadata)))
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, metadata=None, raw=False: shown.append((data, metadata))
+    )
     figure, axes = lb.new_figure(2)
-    lb.show_figure(figure, "Two empty axes.")
-    (data, metadata) = shown[0]
+    lb.show_figure(figure, "Two axes, x < y.")
+    (data, metadata), (words, _) = shown
     assert len(axes) == 2
     assert figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)
     assert data["image/png"].startswith(b"\x89PNG")
-    assert data["text/plain"] == "Two empty axes."
-    assert metadata["image/png"]["alt"] == "Two empty axes."
+    assert data["text/plain"] == "Two axes, x < y."
+    assert metadata["image/png"]["alt"] == "Two axes, x < y."
+    assert words["text/html"] == "<details><summary>The figure in words</summary>Two axes, x &lt; y.</details>"
 
 
 def named_figure(name: str) -> tuple[Figure, str]:
@@ -90,7 +93,7 @@ def named_figure(name: str) -> tuple[Figure, str]:
 
 def shown_with_slider(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     shown: list[dict[str, Any]] = []
-    monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append(data))
+    monkeypatch.setattr("IPython.display.display", lambda data, metadata=None, raw=0: shown.append(data))
     lb.show_with_slider(named_figure, ["a", "b & c"], label="which", start="a")
     return shown[0]
 
