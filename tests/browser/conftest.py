@@ -45,7 +45,12 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 
 @pytest.fixture
-def open_lab(chrome: Chrome, tmp_path: Path) -> Iterator[Callable[[Path], Lab]]:
-    """Start JupyterLab in a folder. After the test it is shut down, and its kernels with it."""
+def open_lab(chrome: Chrome, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
+    """Start JupyterLab in a folder, "Light" or "Dark". After the test it is shut down, and its kernels with it."""
     with ExitStack() as stack:
-        yield lambda folder: Lab(chrome, stack.enter_context(serve(chrome, folder, tmp_path / "server")), tmp_path)
+
+        def start(folder: Path, theme: str = "Light") -> Lab:
+            server = stack.enter_context(serve(chrome, folder, tmp_path / "server", theme))
+            return Lab(chrome, server, tmp_path)
+
+        yield start

@@ -42,9 +42,9 @@ def autograder(*arguments: str) -> str:
 
 
 @contextmanager
-def serve(chrome: Chrome, folder: Path, own: Path) -> Iterator[dict[str, Any]]:
+def serve(chrome: Chrome, folder: Path, own: Path, theme: str) -> Iterator[dict[str, Any]]:
     """JupyterLab in `folder`, its settings in `own`, on a free port and with a token. Yields what the server says."""
-    for name, values in SETTINGS.items():
+    for name, values in {**SETTINGS, "apputils-extension/themes": {"theme": f"JupyterLab {theme}"}}.items():
         path = own / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf-8")
@@ -70,7 +70,7 @@ def _complete(info: Path) -> bool:
 
 
 class Lab:
-    """One JupyterLab in one browser. Example: `lab.open("04_attention.ipynb")`, `lab.run("soft_lookup")`."""
+    """One JupyterLab in one browser. Example: `lab.open("04_attention.ipynb")`, `lab.run("stub-soft-lookup")`."""
 
     def __init__(self, chrome: Chrome, server: dict[str, Any], shots: Path) -> None:
         self.chrome, self._server, self._shots = chrome, server, shots
@@ -83,12 +83,12 @@ class Lab:
     def open(self, notebook: str) -> None:
         """Open a notebook, and wait until all its cells are drawn and its kernel is idle."""
         cells = json.loads((Path(self._server["root_dir"]) / notebook).read_text(encoding="utf-8"))["cells"]
-        self._order = [cell["metadata"].get("nbgrader", {}).get("grade_id", cell["id"]) for cell in cells]
+        self._order = [cell["id"] for cell in cells]
         self.visit(f"lab/tree/{notebook}")
         wait(self.chrome, lambda: len(self._cells()) == len(cells), f"{len(cells)} cells")
         wait(
             self.chrome,
-            lambda: self.all(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]"),
+            lambda: self.all(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator[data-status=idle]"),
             "an idle kernel",
         )
 
@@ -129,6 +129,10 @@ class Lab:
         before = self._prompt(name)
         self.press("control+enter")
         wait(self.chrome, lambda: self._prompt(name) not in {before, "[*]:"}, f"the end of {name}")
+        return self.output(name)
+
+    def output(self, name: str) -> str:
+        """The text of a cell's outputs."""
         return "\n".join(area.text for area in self._cell(name).find_elements(By.CSS_SELECTOR, ".jp-OutputArea-output"))
 
     def all(self, css: str) -> list[WebElement]:
@@ -140,6 +144,42 @@ class Lab:
             self.chrome, lambda: [one for one in self.all(css) if one.is_displayed() and text in one.text], css + text
         )
         found[0].click()
+
+    def focused(self) -> str:
+        """What the element with the focus says, or what it is called."""
+        script = "const it = document.activeElement; return it.innerText || it.getAttribute('aria-label') || ''"
+        return str(self.chrome.execute_script(script)).strip()
+
+    def validate(self) -> str:
+        """Press nbgrader's button *Validate* without a mouse, and return what it shows."""
+        self.press("escape", "shift+tab")  # from the cell to the toolbar
+        while self.focused() != "Validate":
+            before = self.focused()
+            self.press("arrow_right")
+            wait(self.chrome, lambda before=before: self.focused() != before, f"the button after {before}")
+        self.press("enter")
+        (shown,) = wait(self.chrome, lambda: self.all("#validation-message"), "the result of Validate")
+        text = shown.text
+        self.show(shown.find_elements(By.CSS_SELECTOR, "pre, p")[-1])
+        self.screenshot(f"validate_{len(text)}")
+        self.press("enter")
+        wait(self.chrome, lambda: not self.all(".jp-Dialog"), "the dialog to close")
+        self.press("tab", "enter")  # by the link "Skip to main panel"
+        return text
+
+    def open_details(self, name: str) -> str:
+        """Open the last `<details>` of a cell without a mouse, and return what it says."""
+        details = self._cell(name).find_elements(By.CSS_SELECTOR, "details")[-1]
+        assert details.get_dom_attribute("open") is None
+        self.go(self._order[self._order.index(name) + 1])
+        self.press("shift+tab", "enter")  # back from the next cell, as Tab writes in an editor
+        wait(self.chrome, lambda: details.get_dom_attribute("open") is not None, "the words to be shown")
+        return details.text
+
+    def save(self) -> None:
+        """Save the notebook with Ctrl+S."""
+        self.press("escape", "control+s")
+        wait(self.chrome, lambda: not self.all(".lm-TabBar-tab.jp-mod-dirty"), "the notebook to be saved")
 
     def choose(self, menu: str, entry: str) -> None:
         """Choose an entry of one of the menus at the top."""
@@ -177,10 +217,10 @@ class Lab:
             shutil.copy(path, folder)
 
     def _cells(self) -> list[WebElement]:
-        return self.all(".jp-NotebookPanel .jp-Notebook .jp-Cell")
+        return self.all(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell")
 
     def _cell(self, name: str) -> WebElement:
-        """The cell with this `grade_id`, or with this id where it has none."""
+        """The cell with this id."""
         return self._cells()[self._order.index(name)]
 
     def _active(self) -> int:
