@@ -168,11 +168,12 @@ class Lab:
         return text
 
     def open_details(self, name: str) -> str:
-        """Open the last `<details>` of a cell without a mouse, and return what it says."""
-        details = self._cell(name).find_elements(By.CSS_SELECTOR, "details")[-1]
-        assert details.get_dom_attribute("open") is None
+        """Open the last `<details>` in sight of a cell without a mouse, and return what it says."""
         self.go(self._order[self._order.index(name) + 1])
-        self.press("shift+tab", "enter")  # back from the next cell, as Tab writes in an editor
+        self.press("shift+tab")  # back from the next cell, as Tab writes in an editor
+        details = self.chrome.switch_to.active_element.find_element(By.XPATH, "./parent::details")
+        assert details.get_dom_attribute("open") is None
+        self.press("enter")
         wait(self.chrome, lambda: details.get_dom_attribute("open") is not None, "the words to be shown")
         return details.text
 

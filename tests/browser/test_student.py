@@ -22,6 +22,7 @@ NOTEBOOK = f"release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
 EXERCISE, STUB, CHECK = "soft_lookup", "stub-soft-lookup", "check-soft-lookup"
 SUSPECT, EXPERIMENT = "the direction of the temperature", "print the scores"
 CLAIM, PLOT = "cut-loose-claim-set", "soft-plot"  # of the lecture
+LADDER = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-MarkdownOutput details"
 
 
 @pytest.fixture
@@ -75,6 +76,12 @@ def test_a_day_without_a_mouse(folder: Path, open_lab: Callable[..., Lab]) -> No
     assert SUSPECT in wrong
     assert EXPERIMENT in wrong
 
+    assert not lab.all(f"{LADDER}[open]"), "a ladder is closed at first"
+    assert "Hint 1" in lab.open_details(f"stuck-{STUB.removeprefix('stub-')}")
+    lab.screenshot("ladder")
+    assert len(lab.all(f"{LADDER}[open]")) == 1
+
+    lab.go(CHECK)
     failed = lab.validate()
     assert failed.count("The following cell failed") == 1
     message = failed.partition("✗")[2]
