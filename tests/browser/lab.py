@@ -194,7 +194,7 @@ class Lab:
 
     def fill(self, name: str, text: str) -> None:
         """Type into the field with this id, and leave it."""
-        (field,) = wait(self.chrome, lambda: self.all(f"input#{name}"), f"the field {name}")
+        (field,) = wait(self.chrome, lambda: self.all(f"input#{name}, textarea#{name}"), f"the field {name}")
         self.show(field)
         field.send_keys(text, Keys.TAB)
 
