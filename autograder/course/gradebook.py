@@ -70,7 +70,7 @@ class Recorder:
         before = load(self._course, self._assignment, graded.verdict.student)
         verdict = together(before, graded.verdict)
         if verdict.status != "failed":
-            seen = before is not None and (before.status, before.submission) == ("graded", verdict.submission)
+            seen = before is not None and (before.status, before.submission) == (verdict.status, verdict.submission)
             self._record(verdict, graded.notebook, seen=seen)
         save(self._course, verdict)
 
@@ -88,7 +88,7 @@ class Recorder:
             _grade(notebook, earned, cells, seen=seen)
             write(cells, path)
         else:
-            _grade_nothing(notebook, verdict)
+            _grade_nothing(notebook, verdict, seen=seen)
             path.unlink(missing_ok=True)
         stamp(path.parent, time)
         notebook.late_submission_penalty = self._late_penalty(notebook, submission)
@@ -136,10 +136,11 @@ def _grade(notebook: SubmittedNotebook, earned: Mapping[str, float], executed: N
         comment.auto_comment = None if comment.name in answered else "No response."
 
 
-def _grade_nothing(notebook: SubmittedNotebook, verdict: Verdict) -> None:
+def _grade_nothing(notebook: SubmittedNotebook, verdict: Verdict, *, seen: bool) -> None:
     """Zero everywhere: there is no notebook, or none that can be read."""
     for grade in notebook.grades:
-        grade.auto_score, grade.needs_manual_grade = 0.0, False
+        if not (seen and grade.auto_score == 0.0):
+            grade.auto_score, grade.needs_manual_grade = 0.0, grade.manual_score is not None
     for comment in notebook.comments:
         comment.auto_comment = " ".join(verdict.notes) or None
 

@@ -147,6 +147,19 @@ def test_a_rejected_submission_gets_nothing_and_a_reason(course: Course, recorde
     assert not course.autograded(ASSIGNMENT, "ada").exists()
 
 
+def test_what_a_person_gave_is_looked_at_again_where_a_later_file_is_rejected(
+    course: Course, recorder: Recorder
+) -> None:
+    recorder.record(graded(course))
+    set_by_hand(course, "why_scale", 1.5, "Good thought.")
+    damaged = graded(course, status="rejected", submission="hash 2", notes=["Rejected: the file is not a notebook."])
+    recorder.record(damaged)
+    assert entry(course)["grades"]["why_scale"] == (0.0, 1.5, True), "it was given to another file"
+    set_by_hand(course, "why_scale", 1.0, "Less, for what is left.")
+    recorder.record(damaged)
+    assert entry(course)["grades"]["why_scale"] == (0.0, 1.0, False), "and a person has looked at this one"
+
+
 def test_a_missing_notebook_gets_zero_as_from_nbgrader(course: Course, recorder: Recorder) -> None:
     recorder.record(graded(course, status="missing", submission=""))
     assert set(entry(course)["grades"].values()) == {(0.0, None, False)}
