@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -41,6 +43,17 @@ MOODLE_NAMES = {
 
 def run(course: Course, *arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["collect", ASSIGNMENT, *map(str, arguments), "--course", str(course.directory)])
+
+
+def nbgrader(course: Course, *arguments: str) -> None:
+    """Run one of nbgrader's own commands in the directory of the course."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=course.directory,
+        env={**os.environ, "PATH": path},
+        check=True,
+    )
 
 
 def outcomes(result: Result) -> dict[str, list[str]]:

@@ -1,4 +1,7 @@
-"""A small course: the bank of unit 04, but a notebook with two of its exercises and one hand-graded answer."""
+"""A small course: the bank of unit 04, but a notebook with two of its exercises and one hand-graded answer.
+
+Other assignments can be cut to a few exercises, too.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,24 @@ check("{name}")
 QUESTION = "Why is there a √d?"
 
 
-def write_course(directory: Path, cells: Sequence[Any] | None = None) -> Path:
+def write_course(directory: Path, cells: Sequence[Any] | None = None, assignment: str = ASSIGNMENT) -> Path:
     """A course directory with these cells, by default those of the small notebook."""
-    folder = directory / "assignments" / ASSIGNMENT
+    folder = directory / "assignments" / assignment
     folder.mkdir(parents=True)
     shutil.copy(REPOSITORY / "nbgrader_config.py", directory)
-    write_notebook(folder / f"{ASSIGNMENT}.ipynb", small_cells() if cells is None else cells)
+    write_notebook(folder / f"{assignment}.ipynb", small_cells() if cells is None else cells)
     return directory
+
+
+def cut_cells(assignment: str, exercises: Sequence[str]) -> list[Any]:
+    """The cells of an assignment of this repository with these exercises only, without its text and what it explores.
+
+    Example: `write_course(directory, cut_cells("10_rasp", ["select", "aggregate"]), "10_rasp")`
+    """
+    others = load_bank(assignment).exercises.keys() - set(exercises)
+    notebook = nbformat.read(REPOSITORY / "assignments" / assignment / f"{assignment}.ipynb", as_version=4)
+    ids = {cell.id: cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in notebook.cells}
+    return [cell for cell in notebook.cells if ids[cell.id] and ids[cell.id].removeprefix("check_") not in others]
 
 
 def with_defaults(directory: Path) -> Path:
@@ -92,7 +106,7 @@ def bank() -> Bank:
     return load_bank(ASSIGNMENT)
 
 
-def grades(address: str) -> dict[str, dict[str, dict[str, Any]]]:
+def grades(address: str, assignment: str = ASSIGNMENT) -> dict[str, dict[str, dict[str, Any]]]:
     """All that a gradebook holds of the assignment, by student: grades, comments, and the rest."""
     from nbgrader.api import Gradebook
 
@@ -111,7 +125,7 @@ def grades(address: str) -> dict[str, dict[str, dict[str, Any]]]:
                 },
                 "submission": {"timestamp": submission.timestamp, "penalty": submission.late_submission_penalty},
             }
-            for submission in gradebook.assignment_submissions(ASSIGNMENT)
+            for submission in gradebook.assignment_submissions(assignment)
         }
 
 

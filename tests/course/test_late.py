@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,21 +11,11 @@ from autograder.cli import app
 from autograder.course.course import Course
 from autograder.course.material import students_version
 from autograder.course.notebook import fill, write
-from tests.course.handed_in import HOUR, NOON, outcomes, run, times
+from tests.course.handed_in import HOUR, NOON, nbgrader, outcomes, run, times
 from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of
 
 pytestmark = pytest.mark.slow
 RIGHT = {name: source_of(name) for name in EXERCISES}
-
-
-def nbgrader(course: Course, *arguments: str) -> None:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=course.directory,
-        env={**os.environ, "PATH": path},
-        check=True,
-    )
 
 
 def hand_in(course: Course, inbox: Path, sources: dict[str, str], time: str) -> None:
