@@ -177,7 +177,7 @@ def _place(file: _File, kept: Submissions) -> Outcome:
         result, reason = "unchanged", "its time was corrected" if corrected else ""
     elif present and not receipt.newer(present):
         result, reason = "older", "what was collected before is newer"
-    elif aside := kept.put(receipt, data):
+    elif aside := kept.put(receipt, data, file.entry.secret):
         result, reason = "replaced", f"the one before is in {aside}"
     else:
         result, reason = "collected", ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.course.course import Course
+from autograder.course.gradebook import SECRET, stamp, submission_secret, submission_time
 from autograder.course.marks import Mark, Marks
 from autograder.course.pages import full, render
 from autograder.engine.verdict import Verdict
@@ -90,6 +91,7 @@ def write_feedback(
 ) -> list[Path]:
     """Write a page for everybody who handed something in, where nbgrader keeps feedback. Returns the pages.
 
+    Beside it stands what `nbgrader release_feedback` needs to give it back through the exchange.
     Example: `write_feedback(Course("demo"), "04_attention", verdicts, *marks_of(Course("demo"), "04_attention"))`
     """
     pages = []
@@ -99,5 +101,9 @@ def write_feedback(
         page = course.feedback(assignment, verdict.student)
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(render_feedback(verdict, marks), encoding="utf-8")
+        handed_in = course.submitted(assignment, verdict.student).parent
+        stamp(page.parent, submission_time(handed_in))
+        if secret := submission_secret(handed_in):
+            (page.parent / SECRET).write_bytes(secret)
         pages.append(page)
     return pages

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,10 +22,14 @@ from autograder.course.notebook import grade_id, write
 from autograder.course.verdicts import load, save, together
 from autograder.engine.align import exercises_of
 from autograder.engine.job import Graded
+from autograder.engine.notebook import Rejected, read_bytes
 from autograder.engine.scratch import scratch
 from autograder.engine.verdict import Verdict
 
-LONGEST_TIMESTAMP = 100
+TIMESTAMP, SECRET = "timestamp.txt", "submission_secret.txt"
+"""What nbgrader's exchange leaves beside a submission: when it came, and by what feedback finds its way back."""
+
+LONGEST_BESIDE = 1_000
 
 
 @contextmanager
@@ -179,27 +181,30 @@ def changes(course: Course, assignment: str, exercise: str, verdicts: Iterable[V
 
 
 def submission_time(folder: Path) -> datetime | None:
-    """When it was handed in, by nbgrader's timestamp.txt; None where that is missing or says nothing.
-
-    The folder is the student's: what stands there may be a link, a pipe or nonsense.
-    """
-    try:
-        descriptor = os.open(folder / "timestamp.txt", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        text = file.read(LONGEST_TIMESTAMP).decode(errors="replace").strip()
+    """When it was handed in, by nbgrader's timestamp.txt; None where that is missing or says nothing."""
+    text = _beside(folder / TIMESTAMP).decode(errors="replace").strip()
     try:
         return parse_utc(text) if text else None
     except (ValueError, OverflowError):
         return None
 
 
+def submission_secret(folder: Path) -> bytes:
+    """By what nbgrader's exchange gives feedback back; empty where the submission did not come from there."""
+    return _beside(folder / SECRET)
+
+
+def _beside(path: Path) -> bytes:
+    """A file in a student's folder; b"" where it is missing, a link, a pipe or large."""
+    try:
+        return read_bytes(path, LONGEST_BESIDE)
+    except Rejected:
+        return b""
+
+
 def stamp(folder: Path, time: datetime | None) -> None:
     """Leave the time of submission, in UTC, where nbgrader looks for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "timestamp.txt").unlink(missing_ok=True)  # nbgrader leaves it read-only
+    (folder / TIMESTAMP).unlink(missing_ok=True)  # nbgrader leaves it read-only
     if time:
-        (folder / "timestamp.txt").write_text(f"{time} UTC\n")
+        (folder / TIMESTAMP).write_text(f"{time} UTC\n")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from autograder.course.course import Course
 from autograder.course.errors import CourseError
-from autograder.course.gradebook import stamp, submission_time
+from autograder.course.gradebook import SECRET, stamp, submission_time
 from autograder.engine.limits import Limits
 from autograder.engine.notebook import Rejected, read_bytes
 
@@ -72,8 +72,8 @@ class Submissions:
         time = text_of(submission_time(path.parent))
         return self._known.get((student, found)) or Receipt(student, found, "", time, time, 0)
 
-    def put(self, receipt: Receipt, data: bytes) -> Path | None:
-        """Put a submission in its place, and return where the one before is now."""
+    def put(self, receipt: Receipt, data: bytes, secret: bytes) -> Path | None:
+        """Put a submission in its place, with its secret if it has one, and return where the one before is now."""
         path = self._course.submitted(self._assignment, receipt.student)
         self.note(receipt)
         folder = path.parent
@@ -82,6 +82,8 @@ class Submissions:
         fresh.mkdir(parents=True)
         stamp(fresh, time_of(receipt.submitted))
         (fresh / path.name).write_bytes(data)
+        if secret:
+            (fresh / SECRET).write_bytes(secret)
         aside = self._set_aside(receipt.student) if os.path.lexists(folder) else None
         fresh.rename(folder)
         return aside

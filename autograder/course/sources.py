@@ -24,7 +24,7 @@ from nbgrader.utils import capture_log
 from autograder.course.course import Course
 from autograder.course.database import make
 from autograder.course.errors import CourseError, MaterialError
-from autograder.course.gradebook import submission_time
+from autograder.course.gradebook import submission_secret, submission_time
 from autograder.course.roster import utc, zone
 from autograder.engine.limits import Limits
 from autograder.engine.notebook import Rejected, read_bytes
@@ -34,7 +34,6 @@ from autograder.engine.text import readable
 MOST_FILES = 20_000
 LONGEST_NAME = 1_000
 LARGEST = Limits().notebook_bytes
-TIMESTAMP = "timestamp.txt"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Python unpacks these in steps; another could fill the memory at once."""
 
@@ -46,7 +45,8 @@ UTC_TIMES = 0x5455
 class Entry:
     """A file: its path with slashes, its own time in UTC, and its bytes, or Rejected.
 
-    `trouble` is why it is not to be touched, `warning` what somebody should look at.
+    `trouble` is why it is not to be touched, `warning` what somebody should look at. By the `secret` feedback finds its
+    way back through nbgrader's exchange.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Entry:
     read: Callable[[], bytes]
     trouble: str = ""
     warning: str = ""
+    secret: bytes = b""
 
 
 @contextmanager
@@ -200,7 +201,7 @@ def _handed_in(folder: Path, notebook: str, *, check_owner: bool) -> Entry:
     owner = _owner(folder) if check_owner else student
     warning = f"it belongs to {owner}, who may have handed it in for {student}" if owner != student else ""
     read = partial(read_bytes, folder / notebook, LARGEST)
-    return Entry(f"{student}/{notebook}", submission_time(folder), read, trouble, warning)
+    return Entry(f"{student}/{notebook}", submission_time(folder), read, trouble, warning, submission_secret(folder))
 
 
 def _owner(folder: Path) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from pathlib import Path
+
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange import ExchangeFactory
+from nbgrader.utils import notebook_hash
 
 from autograder.course.course import Course
 from autograder.course.database import opened
+from autograder.course.feedback import write_feedback
 from tests.course.handed_in import HOUR, NAME, NOON, earlier, handed_in, outcomes, run, submit, times
 from tests.course.small import ASSIGNMENT
+from tests.course.verdicts import rejected
 
 
 def test_nbgraders_exchange_is_collected_as_nbgrader_would(exchange_course: Course) -> None:
@@ -59,3 +66,17 @@ def test_a_hostile_folder_in_the_exchange_is_its_students_trouble(exchange_cours
     assert (result.exit_code, handed_in(course)) == (1, {"ada": "right"})
     assert len(result.stderr.splitlines()) == 5
     assert result.stderr.count("it is a symbolic link") == 2
+
+
+def test_feedback_finds_its_way_back_through_the_exchange(exchange_course: Course) -> None:
+    """nbgrader files a page under a hash of the secret that it left with the submission; others cannot guess it."""
+    course = exchange_course
+    submit(course, "ada", NOON, "no notebook").joinpath("submission_secret.txt").write_text("a secret")
+    run(course)
+    (page,) = write_feedback(course, ASSIGNMENT, [rejected("ada")])
+    config = deepcopy(course.config)
+    config.CourseDirectory.assignment_id = ASSIGNMENT
+    ExchangeFactory(config=config).ReleaseFeedback(coursedir=CourseDirectory(config=config), config=config).start()
+    (given,) = (course.directory / "exchange/lookback/feedback").iterdir()
+    assert given.stem == notebook_hash(secret="a secret", notebook_id=ASSIGNMENT)
+    assert given.read_text() == page.read_text()
