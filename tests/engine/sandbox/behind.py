@@ -91,23 +91,22 @@ def run(
 
 def become_ordinary(needed: Sequence[str]) -> None:
     """Become an ordinary user for whom these paths can be reached, even in a home that is closed to others."""
-    if closed := [path for path in sorted(map(Path, needed)) if _closed(path)]:
-        _show(closed)
+    show([path for path in sorted(map(Path, needed)) if closed(path)])
     os.setgroups([])
     os.setresgid(ORDINARY, ORDINARY, ORDINARY)
     os.setresuid(ORDINARY, ORDINARY, ORDINARY)
     system.prctl(system.PR_SET_DUMPABLE, 1)  # as it is after a login
 
 
-def _show(paths: Sequence[Path]) -> None:
-    """Show this process these paths in directories that everybody may enter."""
+def show(paths: Sequence[Path]) -> None:
+    """Show this process, in a mount namespace of its own, these paths in directories that everybody may enter."""
     system.unshare(system.CLONE_NEWNS)
     system.mount("none", Path("/"), "", system.MS_REC | system.MS_PRIVATE)
     aside = {path: Path(tempfile.mkdtemp()) for path in paths}
     for path, place in aside.items():
         system.mount(path, place, "", system.MS_BIND | system.MS_REC)
-    for closed in {_closed(path)[-1] for path in aside}:
-        system.mount("tmpfs", closed, "tmpfs", 0, "mode=755")
+    for outermost in {closed(path)[-1] for path in aside}:
+        system.mount("tmpfs", outermost, "tmpfs", 0, "mode=755")
     for path, place in aside.items():
         path.mkdir(parents=True, exist_ok=True)
         system.mount(place, path, "", system.MS_BIND | system.MS_REC)
@@ -115,7 +114,7 @@ def _show(paths: Sequence[Path]) -> None:
         place.rmdir()
 
 
-def _closed(path: Path) -> list[Path]:
+def closed(path: Path) -> list[Path]:
     """The directories above a path that others may not enter, the innermost first."""
     return [parent for parent in path.parents if not parent.stat().st_mode & 1]
 
