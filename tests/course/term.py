@@ -85,7 +85,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Handed:
-    """The last file of a student, and the how many-eth it is."""
+    """The last file of a student, when it was handed in, and how many came before it."""
 
     text: str
     time: datetime
@@ -99,7 +99,8 @@ class Term:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.said = directory, list[tuple[tuple[str, ...], Result]]()
+        self.directory = directory
+        self.said: list[tuple[tuple[str, ...], Result]] = []
         for name in ("course", "class"):  # the made class is in a course directory of its own
             for assignment, exercises in EXERCISES.items():
                 write_course(directory / name, cut_cells(assignment, exercises), assignment)
