@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from autograder.course.feedback import render_feedback
 from autograder.course.grade import class_seed
-from autograder.course.release import telling_lines
+from autograder.course.leaks import telling_lines
 from autograder.engine.verdict import Verdict
 from tests.course.asks import NO_POINTS, Class, run
 from tests.course.small import ASSIGNMENT, ATTENTION, POINTS
