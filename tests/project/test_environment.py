@@ -104,3 +104,25 @@ def test_versions_of_python_agree(root: Path, manifest: dict[str, Any]) -> None:
     assert tried == ["3.11", "3.12", "3.13"]
     assert manifest["project"]["requires-python"] == f">={tried[0]}"
     assert {"run": "bash .ci/run"} in workflow["jobs"]["everything"]["steps"]
+
+
+GROUPED = """
+import os
+import pytest
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.parametrize("number", range(6))
+def test_nothing(number):
+    open(os.environ["PYTEST_XDIST_WORKER"], "a").close()
+"""
+
+
+@pytest.mark.slow
+def test_the_tests_of_one_group_run_in_one_worker(tmp_path: Path) -> None:
+    """A browser, a hub and a graded class are made once for their tests; where groups are not kept, twice."""
+    (tmp_path / "test_grouped.py").write_text(GROUPED)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
+    done = run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert len(list(tmp_path.glob("gw*"))) == 1
