@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import zipfile
@@ -123,6 +124,7 @@ def test_the_tests_of_one_group_run_in_one_worker(tmp_path: Path) -> None:
     (tmp_path / "test_grouped.py").write_text(GROUPED)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
-    done = run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    own = os.environ | {"TMPDIR": str(tmp_path)}  # another test's may be in force, which must stay empty
+    done = run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert len(list(tmp_path.glob("gw*"))) == 1
