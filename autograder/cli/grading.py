@@ -42,6 +42,7 @@ def grade(
     from autograder.course.course import Course
     from autograder.course.grade import check_sandbox, grade, graded, jobs
     from autograder.course.gradebook import changes
+    from autograder.engine.pool import LocalPool
 
     here = Course(course)
     if yes is not None and exercise is None:
@@ -51,19 +52,19 @@ def grade(
     asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device)
     if not unsafe:
         check_sandbox()
-    workers = min(workers, len(asked))
-    if exercise is None:
-        verdicts = watch(_told(grade(here, name, asked, workers=workers), stream), len(asked))
-    else:
-        verdicts = watch(_told(graded(here, name, asked, workers=workers), stream), len(asked))
-        found = changes(here, name, exercise, verdicts)
-        error_console.print(differences(exercise, found, len(verdicts)))
-        if _wanted(yes, unchanged=not found):
-            failed = {verdict.student for verdict in verdicts if verdict.status == "failed"}
-            for _ in grade(here, name, [job for job in asked if job.student not in failed], workers=workers):
-                pass  # from the journal into the gradebook
+    with LocalPool(workers) as pool:
+        if exercise is None:
+            verdicts = watch(_told(grade(here, name, asked, pool), stream), len(asked))
         else:
-            typer.echo("nothing was recorded", err=True)
+            verdicts = watch(_told(graded(here, name, asked, pool), stream), len(asked))
+            found = changes(here, name, exercise, verdicts)
+            error_console.print(differences(exercise, found, len(verdicts)))
+            if _wanted(yes, unchanged=not found):
+                failed = {verdict.student for verdict in verdicts if verdict.status == "failed"}
+                for _ in grade(here, name, [job for job in asked if job.student not in failed], pool):
+                    pass  # from the journal into the gradebook
+            else:
+                typer.echo("nothing was recorded", err=True)
     if not stream:
         typer.echo(to_json([verdict.to_json() for verdict in verdicts]) if json_ else summary(verdicts))
     if any(verdict.status == "failed" for verdict in verdicts):

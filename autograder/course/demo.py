@@ -19,6 +19,7 @@ from autograder.course.report import write_report
 from autograder.course.verdicts import graded_verdicts
 from autograder.engine.job import Graded
 from autograder.engine.limits import Limits
+from autograder.engine.pool import LocalPool
 
 MARK = ".demonstration"
 """A file of this name says that the directory was made here and may be thrown away."""
@@ -53,7 +54,8 @@ class Demonstration:
     def grade(self, workers: int) -> Iterator[Graded]:
         """Grade the class with the seed that its points were computed with."""
         asked = jobs(self._course, ASSIGNMENT, seed=SEED, limits=LIMITS)
-        return grade(self._course, ASSIGNMENT, asked, workers=workers)
+        with LocalPool(workers) as pool:
+            yield from grade(self._course, ASSIGNMENT, asked, pool)
 
     def results(self) -> dict[str, Path | str]:
         """Write feedback and report; where they and the gradebook are."""

@@ -18,7 +18,7 @@ from autograder.engine.align import exercises_of
 from autograder.engine.job import Graded, Job
 from autograder.engine.journal import Journal, JournalInUse, job_key
 from autograder.engine.limits import Limits
-from autograder.engine.pool import grade_class, work
+from autograder.engine.pool import Pool, grade_class, work
 from autograder.engine.sandbox import safe, tier
 
 DEFAULT_LIMITS = Limits()
@@ -57,21 +57,21 @@ def jobs(
     return [Job(assignment, n, source, path, seed, exercises, limits, device, files) for n, path in handed_in.items()]
 
 
-def graded(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Generator[Graded, None, None]:
+def graded(course: Course, assignment: str, jobs: Sequence[Job], pool: Pool) -> Generator[Graded, None, None]:
     """Grade, and yield each submission as it comes, but record nothing. What the journal holds is not run again."""
     with _journal(course, assignment) as journal:
-        for found in grade_class(jobs, workers=workers, journal=journal):
+        for found in grade_class(jobs, pool, journal=journal):
             _write_log(course, found)
             yield found
 
 
-def grade(course: Course, assignment: str, jobs: Sequence[Job], *, workers: int) -> Iterator[Graded]:
+def grade(course: Course, assignment: str, jobs: Sequence[Job], pool: Pool) -> Iterator[Graded]:
     """Grade, record in the gradebook, and yield, each submission as it comes. What the journal holds is not run again.
 
     The gradebook is made ready while the workers are at the second submissions: nbgrader takes seconds for that.
-    Example: `list(grade(course, "04_attention", jobs(course, "04_attention", seed=7), workers=2))`
+    Example: `list(grade(course, "04_attention", jobs(course, "04_attention", seed=7), LocalPool(2)))`
     """
-    with closing(graded(course, assignment, jobs, workers=workers)) as results:
+    with closing(graded(course, assignment, jobs, pool)) as results:
         first = list(islice(results, 1))
         with recording(course, assignment) as recorder:
             for found in chain(first, results):

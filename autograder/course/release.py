@@ -21,7 +21,7 @@ from autograder.course.unfinished import unfinished
 from autograder.course.validate import wrong_programs
 from autograder.engine.align import checks_of
 from autograder.engine.job import Job
-from autograder.engine.pool import grade_class
+from autograder.engine.pool import LocalPool
 from autograder.unit import bank_file, unit_of
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
@@ -92,8 +92,8 @@ def unearned_points(course: Course, assignment: str, version: NotebookNode) -> l
         untouched = Path(folder) / course.source(assignment).name
         write(version, untouched)
         source, files = course.source(assignment), course.files(assignment)
-        (graded,) = grade_class([Job(assignment, "nobody", source, untouched, seed=0, files=files)], workers=1)
-    verdict = graded.verdict
+        with LocalPool(workers=1) as pool:
+            verdict = pool.submit(Job(assignment, "nobody", source, untouched, seed=0, files=files)).result().verdict
     if verdict.status != "graded":
         return [f"the students' version cannot be graded: {' '.join(verdict.notes)}"]
     return [

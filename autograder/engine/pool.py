@@ -1,4 +1,4 @@
-"""Grade a class on worker processes, each with its own warm parent."""
+"""Grade a class in a pool: worker processes of this machine, each with its own warm parent, or a cluster's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from typing import Protocol, Self
 
 from autograder.engine.job import Graded, Job, failed
 from autograder.engine.journal import Journal, job_key
@@ -18,14 +18,30 @@ AHEAD = 2
 """Submissions in the pool for each worker: it need not wait for its next one while a result is recorded."""
 
 
-def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = None) -> Generator[Graded, None, None]:
+class Unreached(Exception):
+    """The submission did not get to its end for no fault of its own, and is graded again: the way to it was lost."""
+
+
+class Pool(Protocol):
+    """Where submissions are graded, any number at a time; it wants at most `room` of them.
+
+    A future raises BrokenExecutor where the process that graded has ended, perhaps by the submission, and Unreached.
+    """
+
+    @property
+    def room(self) -> int: ...
+
+    def submit(self, job: Job) -> Future[Graded]: ...
+
+
+def grade_class(jobs: Iterable[Job], pool: Pool, *, journal: Journal | None = None) -> Generator[Graded, None, None]:
     """Grade every job, and yield each result as it comes: first those that the journal already has.
 
     Nothing that a submission does stops the class: where a worker is lost, its submissions are tried once more, alone,
     and one that loses its worker again gets the status "failed" with the reason. A result is in the journal before it
-    is yielded; one that failed is not, so that the next run tries it again. Closing the generator ends the workers.
+    is yielded; one that failed is not, so that the next run tries it again.
 
-    Example: `for graded in grade_class(jobs, workers=2): print(graded.verdict.student, graded.verdict.points)`
+    Example: `for graded in grade_class(jobs, LocalPool(2)): print(graded.verdict.student, graded.verdict.points)`
     """
     waiting: deque[Job] = deque()
     for job in jobs:
@@ -35,8 +51,8 @@ def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = 
             waiting.append(job)
     suspects: deque[Job] = deque()
     lost: deque[Job] = deque()
-    for jobs_left, given_up, width, ahead in ((waiting, suspects, workers, AHEAD), (suspects, lost, 1, 1)):
-        for job, graded in _graded(jobs_left, given_up, width, width * ahead):
+    for jobs_left, given_up, alone in ((waiting, suspects, False), (suspects, lost, True)):
+        for job, graded in _graded(jobs_left, given_up, pool, alone=alone):
             if journal is not None and graded.verdict.status != "failed":
                 journal.record(job_key(job), graded)
             yield graded
@@ -44,34 +60,70 @@ def grade_class(jobs: Iterable[Job], *, workers: int, journal: Journal | None = 
         yield failed(job, "its worker ended twice without a verdict; the submission, or the machine, kills it")
 
 
-def _graded(waiting: deque[Job], given_up: deque[Job], workers: int, most: int) -> Iterator[tuple[Job, Graded]]:
-    """Results as they come, from as many pools as it takes, with `most` submissions in a pool at any time.
+def _graded(waiting: deque[Job], given_up: deque[Job], pool: Pool, *, alone: bool) -> Iterator[tuple[Job, Graded]]:
+    """Results as they come. Those whose worker ended go to `given_up`; those that were not reached wait again."""
+    running: dict[Future[Graded], Job] = {}
+    while waiting or running:
+        while waiting and len(running) < (1 if alone else pool.room):
+            running[pool.submit(waiting[0])] = waiting[0]
+            waiting.popleft()
+        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            job = running.pop(done)
+            try:
+                graded = done.result()
+            except BrokenExecutor:
+                given_up.append(job)
+            except Unreached:
+                waiting.append(job)
+            else:
+                yield job, graded
 
-    What is in a pool when it breaks goes to `given_up`.
+
+class LocalPool:
+    """Worker processes of this machine, started as they are needed. To close it does not wait for what still runs.
+
+    Example: `with LocalPool(workers=2) as pool: pool.submit(job).result().verdict.points`
     """
-    while waiting:
-        others = multiprocessing.active_children()
-        pool = ProcessPoolExecutor(
-            min(workers, len(waiting)), multiprocessing.get_context("spawn"), _start_worker, (os.getpid(),)
-        )
-        running: dict[Future[Graded], Job] = {}
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._running: set[Future[Graded]] = set()
+        self._others = multiprocessing.active_children()
+        self._executor = self._started()
+
+    @property
+    def room(self) -> int:
+        return self._workers * AHEAD
+
+    def submit(self, job: Job) -> Future[Graded]:
+        """The result to come. All that is in the pool raises BrokenExecutor where one of its processes ends."""
         try:
-            while waiting or running:
-                while waiting and len(running) < most:
-                    running[pool.submit(work, waiting[0])] = waiting[0]
-                    waiting.popleft()
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running[done], done.result()
-                    del running[done]
-        except BrokenProcessPool:
-            given_up.extend(running.values())
-        except BaseException:  # interrupted, or nobody wants more: do not wait for what still runs
+            future = self._executor.submit(work, job)
+        except BrokenExecutor:
+            self._executor.shutdown()
+            self._executor = self._started()
+            future = self._executor.submit(work, job)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._running:
             for worker in multiprocessing.active_children():
-                if worker not in others:
+                if worker not in self._others:
                     worker.kill()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        self._executor.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _started(self) -> ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._workers, spawn, _start_worker, (os.getpid(),))
 
 
 def _start_worker(coordinator: int) -> None:

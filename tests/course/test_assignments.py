@@ -16,7 +16,7 @@ from autograder.course.notebook import read, stubs
 from autograder.course.release import given_away
 from autograder.course.solve import solve
 from autograder.engine.job import Job
-from autograder.engine.pool import grade_class
+from autograder.engine.pool import LocalPool, grade_class
 from solutions.programs import reference
 from tests.course.small import REPOSITORY
 
@@ -64,7 +64,8 @@ def test_the_solved_notebooks_get_every_point_in_the_sandbox(tmp_path: Path) -> 
         Job(name, "ada", COURSE.source(name), solve(COURSE, name, tmp_path / name), seed=7, files=COURSE.files(name))
         for name in ASSIGNMENTS
     ]
-    found = {graded.verdict.assignment: graded.verdict for graded in grade_class(jobs, workers=1)}
+    with LocalPool(1) as pool:
+        found = {graded.verdict.assignment: graded.verdict for graded in grade_class(jobs, pool)}
     most = {name: sum(exercise.points for exercise in load_bank(name).exercises.values()) for name in ASSIGNMENTS}
     assert {name: (verdict.status, verdict.points) for name, verdict in found.items()} == {
         name: ("graded", points) for name, points in most.items()

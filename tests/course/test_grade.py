@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from autograder.course.course import Course
 from autograder.course.grade import grade, jobs
 from autograder.course.material import students_version
 from autograder.course.notebook import fill, write
+from autograder.engine.pool import LocalPool
 from tests.course.small import ASSIGNMENT, ATTENTION, EXERCISES, HOP, POINTS, grades, source_of, with_defaults
 
 pytestmark = pytest.mark.slow
@@ -93,9 +95,8 @@ def test_an_interrupted_run_goes_on_with_the_same_seed(recorded_course: Course) 
     course = recorded_course
     for student in ("ada", "bela"):
         hand_in(course, student, {HOP: source_of(HOP)})
-    started = grade(course, ASSIGNMENT, jobs(course, ASSIGNMENT), workers=1)
-    first = next(started).verdict
-    started.close()
+    with LocalPool(1) as pool, closing(grade(course, ASSIGNMENT, jobs(course, ASSIGNMENT), pool)) as started:
+        first = next(started).verdict
     result = run(course, "grade", "--json")
     verdicts = {verdict["student"]: verdict for verdict in json.loads(result.stdout)}
     assert verdicts[first.student] == json.loads(json.dumps(first.to_json())), "from the journal, not run again"

@@ -12,7 +12,7 @@ import pytest
 from autograder.engine.job import Job
 from autograder.engine.journal import Journal
 from autograder.engine.limits import Limits
-from autograder.engine.pool import grade_class
+from autograder.engine.pool import LocalPool, grade_class
 from autograder.engine.sandbox.probe import ASKED
 from autograder.engine.scratch import PREFIX
 from tests.engine.conftest import LIMITS, WAIT, meanwhile
@@ -53,7 +53,8 @@ def test_a_submission_that_kills_its_worker_fails_alone(
     monkeypatch.setenv(ASKED, "rlimits")  # behind the other walls it could not
     class_ = jobs(tmp_path, source, {"ada": None, "eve": KILL_THE_WORKER, "bob": None, "cy": "x =", "dan": None})
     class_.append(Job("04_attention", "fay", source, None, seed=7))
-    found = {graded.verdict.student: graded.verdict for graded in grade_class(class_, workers=2)}
+    with LocalPool(2) as pool:
+        found = {graded.verdict.student: graded.verdict for graded in grade_class(class_, pool)}
     assert {name: (v.status, v.points) for name, v in found.items()} == {
         **dict.fromkeys(("ada", "bob", "dan"), ("graded", 9.0)),
         "eve": ("failed", 0),
@@ -76,8 +77,8 @@ def test_what_the_machine_kills_is_replaced(who: str, tmp_path: Path, source: Pa
         (parent if who == "parent" else parent.parent()).kill()
 
     class_ = jobs(tmp_path, source, {"ada": f"{WAIT}\n{answer(FIRST)['source']}", "bob": None})
-    with meanwhile(kill):
-        found = [graded.verdict for graded in grade_class(class_, workers=1)]
+    with meanwhile(kill), LocalPool(1) as pool:
+        found = [graded.verdict for graded in grade_class(class_, pool)]
     assert {verdict.student: (verdict.status, verdict.points) for verdict in found} == dict.fromkeys(
         ("ada", "bob"), ("graded", 9.0)
     )
@@ -86,22 +87,20 @@ def test_what_the_machine_kills_is_replaced(who: str, tmp_path: Path, source: Pa
 
 def test_a_class_that_nobody_waits_for_ends(tmp_path: Path, source: Path, own_tmpdir: Path) -> None:
     endless, quick = jobs(tmp_path, source, {"ada": "while True: pass", "bob": None})
-    run = grade_class([replace(endless, limits=Limits(cell_seconds=250)), quick], workers=2)
-    assert next(run).verdict.student == "bob"
-    run.close()
+    with LocalPool(2) as pool:
+        run = grade_class([replace(endless, limits=Limits(cell_seconds=250)), quick], pool)
+        assert next(run).verdict.student == "bob"
     assert nothing_left(own_tmpdir)
 
 
 def test_what_the_journal_has_is_not_graded_again(tmp_path: Path, source: Path) -> None:
     class_ = jobs(tmp_path, source, {"ada": None, "cy": "x ="})
-    with Journal(tmp_path / "journal.jsonl") as journal:
-        run = grade_class(class_, workers=1, journal=journal)
-        first = next(run)
-        run.close()
-    with Journal(tmp_path / "journal.jsonl") as journal:
-        second = list(grade_class(class_, workers=1, journal=journal))
-    with Journal(tmp_path / "journal.jsonl") as journal:
-        third = list(grade_class(class_, workers=1, journal=journal))
+    with Journal(tmp_path / "journal.jsonl") as journal, LocalPool(1) as pool:
+        first = next(grade_class(class_, pool, journal=journal))
+    with Journal(tmp_path / "journal.jsonl") as journal, LocalPool(1) as pool:
+        second = list(grade_class(class_, pool, journal=journal))
+    with Journal(tmp_path / "journal.jsonl") as journal, LocalPool(1) as pool:
+        third = list(grade_class(class_, pool, journal=journal))
     assert second[0] == first
     assert {graded.verdict.student for graded in second} == {"ada", "cy"}
     assert third == second
@@ -110,8 +109,8 @@ def test_what_the_journal_has_is_not_graded_again(tmp_path: Path, source: Path) 
 def test_a_wrong_assignment_fails_with_the_reason_and_is_not_journaled(tmp_path: Path, source: Path) -> None:
     source.write_text("{}")
     class_ = jobs(tmp_path, source, {"ada": None})
-    with Journal(tmp_path / "journal.jsonl") as journal:
-        (graded,) = grade_class(class_, workers=1, journal=journal)
+    with Journal(tmp_path / "journal.jsonl") as journal, LocalPool(1) as pool:
+        (graded,) = grade_class(class_, pool, journal=journal)
         assert graded.verdict.status == "failed"
         assert "the file is JSON, but not a notebook" in graded.verdict.notes[0]
     assert (tmp_path / "journal.jsonl").read_bytes().strip() == b""
