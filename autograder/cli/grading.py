@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.cli.app import CORES, HERE, WRONG_MATERIAL, CourseOption, Device, Json, Name, Workers, app, to_json
+from autograder.cli.place import Place
 from autograder.course.errors import CourseError
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ def grade(
         typer.Option("--yes/--no", help="With --exercise: record, or do not, without asking at a terminal."),
     ] = None,
     workers: Workers = CORES,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|FILE", help="Grade on this Dask cluster, or that of a configuration.")
+    ] = None,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Grade on a cluster by dask-jobqueue, of --workers.")] = False,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Grade on a cluster by dask-gateway, of --workers.")
+    ] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="With --cluster: over a network without encryption, too.")
+    ] = False,
     device: Annotated[Device, typer.Option(help="Where the checks run.")] = Device.cpu,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the checks' inputs; otherwise that of the class.")] = None,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade where the sandbox does not hold, too.")] = False,
@@ -40,19 +51,17 @@ def grade(
     """Grade what was handed in and record it. An interrupted run goes on where it was; nothing is graded twice."""
     from autograder.console import differences, error_console, summary, watch
     from autograder.course.course import Course
-    from autograder.course.grade import check_sandbox, grade, graded, jobs
+    from autograder.course.grade import grade, graded, jobs
     from autograder.course.gradebook import changes
-    from autograder.engine.pool import LocalPool
 
     here = Course(course)
     if yes is not None and exercise is None:
         raise CourseError("--yes and --no go with --exercise: a whole class is always recorded")
     if stream and json_:
         raise CourseError("--stream prints a line for each verdict, --json one list at the end: choose one")
+    place = Place(workers, cluster, slurm, gateway, insecure, unsafe)
     asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device)
-    if not unsafe:
-        check_sandbox()
-    with LocalPool(workers) as pool:
+    with place.pool(asked[0]) as pool:
         if exercise is None:
             verdicts = watch(_told(grade(here, name, asked, pool), stream), len(asked))
         else:

@@ -41,6 +41,8 @@ def grade_submission(job: Job, parent: WarmParent) -> Graded:
         nothing = [exercise.nothing("Nothing was handed in.") for exercise in asked]
         return Graded(verdict_on(job, "missing", parent.tier, clock, exercises=nothing), None)
     try:
+        if isinstance(job.submission, Rejected):
+            raise job.submission
         submission = read_notebook(job.submission, limits.notebook_bytes)
     except Rejected as reason:
         nothing = [exercise.nothing(f"It was not checked: {reason}.") for exercise in asked]

@@ -10,6 +10,7 @@ from typing import Any
 
 from autograder.engine import sandbox
 from autograder.engine.limits import Limits
+from autograder.engine.notebook import Rejected
 from autograder.engine.verdict import Status, Verdict
 from autograder.engine.versions import versions
 from autograder.result import ExerciseResult
@@ -20,8 +21,9 @@ class Job:
     """One submission to grade.
 
     `source` is the assignment's notebook with its hidden checks; `submission` the student's, None where nothing was
-    handed in. `exercises` are the names of those to check, None for all. `device` is "cpu" or "cuda". `files` are those
-    that the notebook finds in its working directory, by their names in it.
+    handed in, or why it is known to be no file that can be read. `exercises` are the names of those to check, None for
+    all. `device` is "cpu" or "cuda". `files` are those that the notebook finds in its working directory, by their names
+    in it.
 
     Example: `Job("04_attention", "ada", Path("04_attention.ipynb"), Path("ada/04_attention.ipynb"), seed=7)`
     """
@@ -29,7 +31,7 @@ class Job:
     assignment: str
     student: str
     source: Path
-    submission: Path | None
+    submission: Path | Rejected | None
     seed: int
     exercises: tuple[str, ...] | None = None
     limits: Limits = field(default_factory=Limits)
@@ -48,6 +50,13 @@ class Graded:
     verdict: Verdict
     notebook: dict[str, Any] | None
     log: list[str] = field(default_factory=list, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"verdict": self.verdict.to_json(), "notebook": self.notebook}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any], log: Sequence[str] = ()) -> Graded:
+        return Graded(Verdict.from_json(data["verdict"]), data["notebook"], list(log))
 
 
 class Clock:

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from autograder.engine.job import Graded, Job
 from autograder.engine.notebook import Rejected, read_bytes
-from autograder.engine.verdict import Verdict
 from autograder.engine.versions import versions
 
 
@@ -54,12 +53,11 @@ class Journal:
         if key not in self._offsets:
             return None
         self._file.seek(self._offsets[key])
-        line = json.loads(self._file.readline())
-        return Graded(Verdict.from_json(line["verdict"]), line["notebook"])
+        return Graded.from_json(json.loads(self._file.readline()))
 
     def record(self, key: str, graded: Graded) -> None:
         """Write it, and return when it is on the disk."""
-        line = {"key": key, "verdict": graded.verdict.to_json(), "notebook": graded.notebook}
+        line = {"key": key, **graded.to_json()}
         offset = self._file.seek(0, os.SEEK_END)
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
@@ -97,10 +95,12 @@ def _parsed(line: bytes) -> str | None:
     return str(found["key"]) if line.endswith(b"\n") else None
 
 
-def _digest(path: Path | None, longest: int) -> str:
+def _digest(path: Path | Rejected | None, longest: int) -> str:
     """The SHA-256 of a file, or why it cannot be read; empty where there is none."""
     if path is None:
         return ""
+    if isinstance(path, Rejected):
+        return str(path)
     try:
         return hashlib.sha256(read_bytes(path, longest)).hexdigest()
     except Rejected as reason:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
+OVERTIME_SECONDS = 120
+"""How much longer than its own limit a submission may keep a worker, before the worker ends itself."""
 
 
 class WrongLimit(ValueError):

@@ -18,14 +18,10 @@ AHEAD = 2
 """Submissions in the pool for each worker: it need not wait for its next one while a result is recorded."""
 
 
-class Unreached(Exception):
-    """The submission did not get to its end for no fault of its own, and is graded again: the way to it was lost."""
-
-
 class Pool(Protocol):
     """Where submissions are graded, any number at a time; it wants at most `room` of them.
 
-    A future raises BrokenExecutor where the process that graded has ended, perhaps by the submission, and Unreached.
+    A future raises BrokenExecutor where the process that graded has ended, perhaps by the submission.
     """
 
     @property
@@ -61,7 +57,7 @@ def grade_class(jobs: Iterable[Job], pool: Pool, *, journal: Journal | None = No
 
 
 def _graded(waiting: deque[Job], given_up: deque[Job], pool: Pool, *, alone: bool) -> Iterator[tuple[Job, Graded]]:
-    """Results as they come. Those whose worker ended go to `given_up`; those that were not reached wait again."""
+    """Results as they come. Those whose worker ended go to `given_up`."""
     running: dict[Future[Graded], Job] = {}
     while waiting or running:
         while waiting and len(running) < (1 if alone else pool.room):
@@ -73,8 +69,6 @@ def _graded(waiting: deque[Job], given_up: deque[Job], pool: Pool, *, alone: boo
                 graded = done.result()
             except BrokenExecutor:
                 given_up.append(job)
-            except Unreached:
-                waiting.append(job)
             else:
                 yield job, graded
 

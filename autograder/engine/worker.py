@@ -10,11 +10,8 @@ import torch
 from autograder.bank import UnknownUnit
 from autograder.engine.grading import WrongSource, grade_submission
 from autograder.engine.job import Graded, Job, failed
-from autograder.engine.limits import WrongLimit
+from autograder.engine.limits import OVERTIME_SECONDS, WrongLimit
 from autograder.engine.warm import ParentGone, WarmParent
-
-OVERTIME_SECONDS = 120
-"""How much longer than its own limit a submission may keep a worker, before the worker ends itself."""
 
 _parent: WarmParent | None = None
 
