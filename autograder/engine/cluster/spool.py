@@ -36,15 +36,15 @@ class Spool:
     def get(self, key: str) -> str | None:
         """The result for a key, if it is here."""
         try:
-            return self._path(key).read_text(encoding="utf-8")
+            return self._path(key).read_bytes().decode()
         except FileNotFoundError:
             return None
 
     def put(self, key: str, text: str) -> None:
         """Keep a result, and return when it is on the disk."""
         fresh = self._path(key).with_suffix(f".{os.getpid()}")
-        with open(fresh, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(fresh, "wb") as file:
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path(key))

@@ -26,7 +26,7 @@ from autograder.engine.versions import versions
 NAME = "lookback"
 """Of the plugin; with the digest of a material, of the resource that says that a worker takes orders for it."""
 
-logger = logging.getLogger("autograder.cluster")
+logger = logging.getLogger("distributed.lookback")
 
 
 def resource(material: str) -> str:
