@@ -58,9 +58,7 @@ class Place:
             from autograder.engine.cluster.order import Material
             from autograder.engine.cluster.pool import ClusterPool
         except ModuleNotFoundError as error:
-            if str(error.name).partition(".")[0] not in EXTRA:
-                raise
-            raise CourseError("a cluster needs Dask: pip install 'lookback-course[cluster]', or grade here") from None
+            raise _missing(error) from None
         from autograder.console import error_console
 
         def tell(text: str) -> None:
@@ -79,10 +77,20 @@ class Place:
                 raise MaterialError([f"{error}; {left}"]) from error
 
     def _target(self) -> Target:
-        from autograder.engine.cluster.address import Address, Made, configured
+        from autograder.engine.cluster.address import Address, configured, gateway, slurm
 
         if self.cluster is None:
-            return Made("slurm" if self.slurm else "gateway", self.workers)
+            try:
+                return slurm(self.workers) if self.slurm else gateway(self.workers)
+            except ModuleNotFoundError as error:
+                raise _missing(error) from None
         if Path(self.cluster).suffix in (".yaml", ".yml"):
             return configured(Path(self.cluster), insecure=self.insecure)
         return Address(self.cluster, self.insecure)
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """What to tell of a module that is not there: of Dask's how to get it."""
+    if str(error.name).partition(".")[0] not in EXTRA:
+        return error
+    return CourseError("a cluster needs Dask: pip install 'lookback-course[cluster]', or grade here")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,31 +72,62 @@ class Address:
 class Made:
     """A cluster that is made for this class by dask-jobqueue or dask-gateway, of so many workers, and ended after it.
 
-    Example: `await Made("slurm", workers=16).connect()`
+    What is asked of Slurm and of a gateway stands in Dask's configuration, as their own documents say.
+    Example: `await slurm(workers=16).connect()`
     """
 
     by: str
     workers: int
-    _cluster: Any = None
+    make: Callable[[], Awaitable[Any]]
+    refuses: tuple[type[Exception], ...]
+    cluster: Any = None
 
     async def connect(self) -> Client:
-        """What is asked of Slurm and of a gateway stands in Dask's configuration, as their own documents say."""
-        if self._cluster is None:
-            make = {"slurm": _slurm, "gateway": _gateway}[self.by]
+        if self.cluster is None:
             try:
-                self._cluster = await make()
-                await _awaited(self._cluster.scale(self.workers))
-            except (OSError, RuntimeError, TypeError, ValueError) as error:
-                raise ClusterError(f"{self} gives no cluster: {error}") from error
-        return await _client(self._cluster, str(self))
+                self.cluster = await self.make()
+                await _awaited(self.cluster.scale(self.workers))
+            except self.refuses as error:
+                raise ClusterError(f"{self} cannot be made: {_short(error)}") from error
+        return await _client(self.cluster, str(self))
 
     async def close(self) -> None:
         """Give it back."""
-        if self._cluster is not None:
-            await _awaited(self._cluster.close())
+        if self.cluster is not None:
+            await _awaited(self.cluster.close())
 
     def __str__(self) -> str:
         return f"the cluster by {self.by}"
+
+
+def slurm(workers: int) -> Made:
+    """Encrypted, with certificates of its own; its workers may start processes, which Dask's own may not.
+
+    To be called in the main thread: dask-jobqueue takes the interrupt for itself when it is imported.
+    """
+    interrupted = signal.getsignal(signal.SIGINT)
+    from dask_jobqueue import SLURMCluster
+
+    signal.signal(signal.SIGINT, interrupted)
+    before = dask.config.get("jobqueue.slurm.job-script-prologue")
+    prologue = [*before, "export DASK_DISTRIBUTED__WORKER__DAEMON=False"]
+    shared = dask.config.get("jobqueue.slurm.shared-temp-directory") or str(Path.home())
+    return Made(
+        "Slurm",
+        workers,
+        lambda: SLURMCluster(
+            asynchronous=True, security=True, job_script_prologue=prologue, shared_temp_directory=shared
+        ),
+        (OSError, RuntimeError, ValueError),
+    )
+
+
+def gateway(workers: int) -> Made:
+    """At the gateway that Dask's configuration names."""
+    from dask_gateway import Gateway, GatewayClusterError, GatewayServerError
+
+    refuses = (OSError, ValueError, GatewayClusterError, GatewayServerError)
+    return Made("the gateway", workers, lambda: Gateway(asynchronous=True).new_cluster(), refuses)
 
 
 def configured(path: Path, *, insecure: bool = False) -> Address:
@@ -119,18 +152,6 @@ async def _client(target: Any, told: str) -> Client:
     except (TypeError, ValueError, RuntimeError) as error:
         where = "distributed.comm.tls in Dask's configuration names ca-file, client.cert and client.key"
         raise ClusterError(f"{told} cannot be connected to: {_short(error)}; {where}") from error
-
-
-async def _slurm() -> Any:
-    from dask_jobqueue import SLURMCluster
-
-    return await SLURMCluster(asynchronous=True, security=True, nanny=False)
-
-
-async def _gateway() -> Any:
-    from dask_gateway import Gateway
-
-    return await Gateway(asynchronous=True).new_cluster()
 
 
 async def _awaited(result: Any) -> None:
