@@ -93,4 +93,4 @@ def _missing(error: ModuleNotFoundError) -> Exception:
     """What to tell of a module that is not there: of Dask's how to get it."""
     if str(error.name).partition(".")[0] not in EXTRA:
         return error
-    return CourseError("a cluster needs Dask: pip install 'lookback-course[cluster]', or grade here")
+    return CourseError("a cluster needs Dask: pip install -c constraints.txt -e '.[cluster]', or grade here")
