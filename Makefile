@@ -27,6 +27,7 @@ bench: .venv/dev # the references against PyTorch's own, and grading against nbg
 	$(bin)/python -m tests.bench.layers
 	$(bin)/python -m tests.bench.efficiency
 	$(bin)/python -m tests.bench.experts
+	$(bin)/python -m tests.bench.cluster --students $(or $(STUDENTS),30)
 	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)
 
 lint: .venv/dev # style and types

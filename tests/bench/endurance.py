@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from rich.box import MARKDOWN
@@ -33,20 +33,24 @@ GLANCE_SECONDS = 0.05
 SOME = 30
 MOST_GROWTH = 24 * 2**20
 
+T = TypeVar("T", int, float)
+
 
 @dataclass(frozen=True)
 class Run:
-    """A graded class: its seconds, bytes of the coordinator by submissions done, the verdicts as they came."""
+    """A graded class: its seconds, seconds and bytes of the coordinator by submissions done, verdicts as they came."""
 
     wall: float
+    seconds: Mapping[int, float]
     memory: Mapping[int, int]
     verdicts: Sequence[Mapping[str, Any]]
 
 
-def run(course: Path, temporary: Path, students: int) -> Run:
-    """Grade the class. Raises AssertionError where that fails, or does not end."""
-    journal, start, memory = course / "journal" / f"{ASSIGNMENT}.jsonl", time.monotonic(), dict[int, int]()
-    command = [BIN / "autograder", "grade", ASSIGNMENT, "--seed", str(SEED)]
+def run(course: Path, temporary: Path, students: int, *options: str) -> Run:
+    """Grade the class, with further options of the command. Raises AssertionError where that fails, or does not end."""
+    journal, start = course / "journal" / f"{ASSIGNMENT}.jsonl", time.monotonic()
+    seconds, memory = dict[int, float](), dict[int, int]()
+    command = [BIN / "autograder", "grade", ASSIGNMENT, "--seed", str(SEED), *options]
     journal.parent.mkdir(exist_ok=True)
     journal.touch()
     process = psutil.Popen(command, cwd=course, env={**os.environ, "TMPDIR": str(temporary)}, stderr=subprocess.DEVNULL)
@@ -56,10 +60,11 @@ def run(course: Path, temporary: Path, students: int) -> Run:
             assert time.monotonic() - start < START_SECONDS + LONGEST_SECONDS * students, "it hangs"
             if more := lines.read().count(b"\n"):
                 memory[done := done + more] = process.memory_info().rss
+                seconds[done] = time.monotonic() - start
             time.sleep(GLANCE_SECONDS)
     assert process.returncode == 0
     verdicts = [json.loads(line)["verdict"] for line in journal.read_bytes().splitlines()]
-    return Run(time.monotonic() - start, memory, verdicts)
+    return Run(time.monotonic() - start, seconds, memory, verdicts)
 
 
 def check(found: Run, course: Path, temporary: Path) -> None:
@@ -73,9 +78,9 @@ def check(found: Run, course: Path, temporary: Path) -> None:
     assert last - tenth < MOST_GROWTH, f"the coordinator grew from {tenth:,} to {last:,} bytes"
 
 
-def at(memory: Mapping[int, int], done: int) -> int:
-    """The bytes when so many submissions were done, or as soon as there were more."""
-    return memory[min((seen for seen in memory if seen >= done), default=max(memory))]
+def at(values: Mapping[int, T], done: int) -> T:
+    """The seconds or bytes when so many submissions were done, or as soon as there were more."""
+    return values[min((seen for seen in values if seen >= done), default=max(values))]
 
 
 def table(found: Run) -> Table:
