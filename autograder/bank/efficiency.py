@@ -199,7 +199,7 @@ def forbidden_blocks(student: Subject, draw: Draw) -> None:
     experiment="compare lb.peak_memory for 10 blocks and for 100: it must be the same",
 )
 def online_memory(student: Subject, draw: Draw) -> None:
-    T, s, v = draw.sizes(3)
+    T, s, v = draw.sizes(3, low=9, high=17)  # wide, for to keep a maximum of each block is no matter
     blocks = [(draw.normal(T, s), draw.normal(s, v)) for _ in range(100)]
     peak, _ = student.cost([*blocks])
     at_most(50 * T * s, peak, f"elements at the peak, for {T} queries and 100 blocks of {s} keys")
