@@ -17,7 +17,7 @@ from autograder.course.doctor.finding import Finding
 from autograder.course.gradebook import Change
 from autograder.course.pages import percent, plain, points
 from autograder.engine.job import Graded
-from autograder.engine.verdict import Verdict
+from autograder.engine.verdict import ON_THE_CPU, Verdict
 
 if TYPE_CHECKING:
     from autograder.course.collect import Collection, Outcome
@@ -74,13 +74,18 @@ def differences(exercise: str, changes: Sequence[Change], students: int) -> Tabl
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How a run went, in a few lines: how many of each kind, the slowest, the failed, the repaired."""
+    """How a run went, in a few lines: how many of each kind, the slowest, who got no GPU, the failed, the repaired."""
     statuses = Counter(verdict.status for verdict in verdicts)
     counted = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
     slowest = sorted(verdicts, key=lambda verdict: verdict.wall_seconds, reverse=True)[:SLOWEST]
     lines = [
         f"{len(verdicts)} submissions: {counted}; seed {verdicts[0].seed}",
         "slowest: " + ", ".join(f"{plain(verdict.student)} {verdict.wall_seconds:.1f} s" for verdict in slowest),
+    ]
+    reasons = Counter(note for verdict in verdicts for note in verdict.notes if note.startswith(ON_THE_CPU))
+    lines += [
+        f"{number} on the CPU instead of a GPU: {plain(note.removeprefix(ON_THE_CPU), LONGEST_NOTE)}"
+        for note, number in reasons.most_common()
     ]
     named = {
         "failed": [verdict for verdict in verdicts if verdict.status in ("failed", "rejected")],

@@ -50,6 +50,14 @@ def temporary() -> Iterator[Path]:
         yield Path(directory)
 
 
+@pytest.fixture
+def own_tmpdir(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary directory of the kernels of one test: other tests' parents tidy up elsewhere."""
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return temporary
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_jupyter_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the settings and the history of whoever runs the tests out of the kernels and servers that they start."""

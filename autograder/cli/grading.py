@@ -39,7 +39,10 @@ def grade(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="With --cluster: over a network without encryption, too.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="Where the checks run.")] = Device.cpu,
+    device: Annotated[Device, typer.Option(help="Where the submissions run.")] = Device.cpu,
+    slots_per_gpu: Annotated[
+        int, typer.Option(min=1, max=64, help="How many submissions share a GPU, or a MIG device.")
+    ] = 1,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the checks' inputs; otherwise that of the class.")] = None,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade where the sandbox does not hold, too.")] = False,
     json_: Json = False,
@@ -59,8 +62,10 @@ def grade(
         raise CourseError("--yes and --no go with --exercise: a whole class is always recorded")
     if stream and json_:
         raise CourseError("--stream prints a line for each verdict, --json one list at the end: choose one")
+    if slots_per_gpu > 1 and device == Device.cpu:
+        raise CourseError("--slots-per-gpu goes with --device cuda: on the CPU, --workers says how many are graded")
     place = Place(workers, cluster, slurm, gateway, insecure, unsafe)
-    asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device)
+    asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device, slots_per_gpu=slots_per_gpu)
     with place.pool(asked[0]) as pool:
         if exercise is None:
             verdicts = watch(_told(grade(here, name, asked, pool), stream), len(asked))

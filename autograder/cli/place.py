@@ -40,11 +40,13 @@ class Place:
         Raises CourseError where there is none to be had, MaterialError where one is lost for good.
         """
         if self.cluster is None and not self.slurm and not self.gateway:
-            from autograder.course.grade import check_sandbox
+            from autograder.course.grade import check_gpu, check_sandbox
             from autograder.engine.pool import LocalPool
 
             if not self.unsafe:
                 check_sandbox()
+            if job.device == "cuda":
+                check_gpu()
             with LocalPool(self.workers) as workers:
                 yield workers
         else:

@@ -15,6 +15,7 @@ from autograder.course.gradebook import recorder_of, recording
 from autograder.course.material import has_checks, source_notebook
 from autograder.course.pages import plain
 from autograder.engine.align import exercises_of
+from autograder.engine.gpu import NoDevice, devices
 from autograder.engine.job import Graded, Job
 from autograder.engine.journal import Journal, JournalInUse, job_key
 from autograder.engine.limits import Limits
@@ -33,6 +34,7 @@ def jobs(
     student: str | None = None,
     exercise: str | None = None,
     device: str = "cpu",
+    slots_per_gpu: int = 1,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Job]:
     """What there is to grade: every submission, or one student's. Raises CourseError where there is none.
@@ -46,15 +48,14 @@ def jobs(
     known = list(exercises_of(source_notebook(course, assignment)))
     if exercise is not None and exercise not in known:
         raise CourseError(f"{assignment} has no exercise {exercise!r}: {suggestion(exercise, known)}")
-    if device == "cuda" and not _has_cuda():
-        raise CourseError("there is no CUDA device here: grade with --device cpu")
     if seed is None or (student is None and exercise is None):
         seed = class_seed(course, assignment, seed)
     exercises = None if exercise is None else (exercise,)
     asked = students if student is None else [student]
     handed_in = {name: _handed_in(course.submitted(assignment, name)) for name in asked}
     files = course.files(assignment)
-    return [Job(assignment, n, source, path, seed, exercises, limits, device, files) for n, path in handed_in.items()]
+    how = seed, exercises, limits, device, files, slots_per_gpu
+    return [Job(assignment, name, source, path, *how) for name, path in handed_in.items()]
 
 
 def graded(course: Course, assignment: str, jobs: Sequence[Job], pool: Pool) -> Generator[Graded, None, None]:
@@ -108,12 +109,6 @@ def class_seed(course: Course, assignment: str, asked: int | None = None) -> int
     return seed
 
 
-def _has_cuda() -> bool:
-    from torch.cuda import is_available  # here, for a class without a GPU need not wait for PyTorch
-
-    return is_available()
-
-
 def _journal(course: Course, assignment: str) -> Journal:
     course.journal.mkdir(exist_ok=True)
     try:
@@ -147,3 +142,11 @@ def check_sandbox() -> None:
             f"the sandbox here is only “{tier()}”, and students' code could do what you can: "
             "autograder doctor says what would help, --unsafe grades all the same"
         )
+
+
+def check_gpu() -> None:
+    """Raise CourseError where this machine has no GPU, so that not a whole class is graded on the CPU instead."""
+    try:
+        devices()
+    except NoDevice as reason:
+        raise CourseError(f"there is no CUDA device here: {reason}; grade with --device cpu") from None

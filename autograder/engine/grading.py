@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autograder.bank import Bank, load_bank
@@ -24,8 +25,8 @@ class WrongSource(ValueError):
     """The assignment's own notebook cannot be graded with: the message says what to change in it."""
 
 
-def grade_submission(job: Job, parent: WarmParent) -> Graded:
-    """Grade one submission in forks of a warm parent.
+def grade_submission(job: Job, parent: WarmParent, environment: Mapping[str, str] = {}) -> Graded:
+    """Grade one submission in forks of a warm parent, with more in their `environment`.
 
     Whatever the submission holds, this returns a verdict. Raises WrongSource, WrongLimit or UnknownUnit where the
     assignment is wrong, and ParentGone where the warm parent fails.
@@ -50,7 +51,9 @@ def grade_submission(job: Job, parent: WarmParent) -> Graded:
             verdict_on(job, "rejected", parent.tier, clock, reason.digest, nothing, [f"Rejected: {reason}."]), None
         )
     plan = align(source, submission)
-    session = Session(parent, plan.steps, limits, seed=job.seed, device=job.device, files=files)
+    session = Session(
+        parent, plan.steps, limits, seed=job.seed, device=job.device, environment=environment, files=files
+    )
     try:
         session.run()
         exercises = [_grade(exercise, job.seed, plan, session) for exercise in asked]

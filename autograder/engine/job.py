@@ -22,8 +22,8 @@ class Job:
 
     `source` is the assignment's notebook with its hidden checks; `submission` the student's, None where nothing was
     handed in, or why it is known to be no file that can be read. `exercises` are the names of those to check, None for
-    all. `device` is "cpu" or "cuda". `files` are those that the notebook finds in its working directory, by their names
-    in it.
+    all. `device` is "cpu" or "cuda", where that can be had, and `slots_per_gpu` how many submissions may be on one GPU
+    at a time. `files` are those that the notebook finds in its working directory, by their names in it.
 
     Example: `Job("04_attention", "ada", Path("04_attention.ipynb"), Path("ada/04_attention.ipynb"), seed=7)`
     """
@@ -37,6 +37,7 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     device: str = "cpu"
     files: Mapping[str, Path] = field(default_factory=dict)
+    slots_per_gpu: int = 1
 
 
 @dataclass(frozen=True)

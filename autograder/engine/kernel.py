@@ -82,13 +82,15 @@ class Kernel:
         kernel.close()
     """
 
-    def __init__(self, parent: WarmParent, limits: Limits, *, seed: int, device: str) -> None:
+    def __init__(
+        self, parent: WarmParent, limits: Limits, *, seed: int, device: str, environment: Mapping[str, str] = {}
+    ) -> None:
         self._parent = parent
         self._fork = parent.fork(
             seed=seed,
             limits=limits,
             gpu=device == "cuda",
-            environment={"LOOKBACK_DEVICE": device, "NBGRADER_EXECUTION": "autograde"},
+            environment={"LOOKBACK_DEVICE": device, "NBGRADER_EXECUTION": "autograde", **environment},
         )
         self._signer = Signer(key=self._fork.key.encode())
         self._frame_bytes = max(limits.output_bytes, 8 * limits.reply_bytes)

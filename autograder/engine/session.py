@@ -40,8 +40,9 @@ class Exhausted(Exception):
 class Session:
     """Runs the steps of a plan, with `files` in the working directory. `outputs` are those of each step that ran.
 
-    `tests` are how the test cells ended, by name; `trouble` says of an exercise why it cannot be checked; `notes` are
-    sentences for the instructor, `log` is what happened when.
+    `environment` is what the processes find in theirs besides what all do. `tests` are how the test cells ended, by
+    name; `trouble` says of an exercise why it cannot be checked; `notes` are sentences for the instructor, `log` is
+    what happened when.
 
     Example:
         session = Session(parent, plan.steps, Limits(), seed=7, device="cpu")
@@ -58,10 +59,11 @@ class Session:
         *,
         seed: int,
         device: str,
+        environment: Mapping[str, str] = {},
         files: Mapping[str, bytes] = {},
     ) -> None:
         self._parent, self._steps, self._limits, self._seed, self._device = parent, steps, limits, seed, device
-        self._files = files
+        self._environment, self._files = environment, files
         self._start = time.monotonic()
         self._end = self._start + limits.submission_seconds
         self._kernel: Kernel | None = None
@@ -177,7 +179,9 @@ class Session:
                 raise Exhausted(f"its process was lost {self._kernels} times")
             self._kernels += 1
             self._timed(self._limits)
-            self._kernel = Kernel(self._parent, self._limits, seed=self._seed, device=self._device)
+            self._kernel = Kernel(
+                self._parent, self._limits, seed=self._seed, device=self._device, environment=self._environment
+            )
             self._prepare(self._kernel)
             for place in list(self._ran):
                 try:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from autograder.result import CheckResult, Diagnosis, ExerciseResult
 
 Status = Literal["graded", "rejected", "missing", "failed"]
+ON_THE_CPU = "It was graded on the CPU: "
+"""So begins the note on a submission that a GPU was asked for and could not be had; the reason follows."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import traceback
+from dataclasses import replace
 
 import torch
 
@@ -11,6 +12,7 @@ from autograder.bank import UnknownUnit
 from autograder.engine.grading import WrongSource, grade_submission
 from autograder.engine.job import Graded, Job, failed
 from autograder.engine.limits import OVERTIME_SECONDS, WrongLimit
+from autograder.engine.placement import placed
 from autograder.engine.warm import ParentGone, WarmParent
 
 _parent: WarmParent | None = None
@@ -28,7 +30,7 @@ def grade_with_parent(job: Job) -> Graded:
         for _ in range(2):
             _parent = _parent or WarmParent()
             try:
-                return grade_submission(job, _parent)
+                return _graded_in_place(job, _parent)
             except ParentGone as error:
                 reason = str(error)
                 _parent.close()
@@ -40,3 +42,13 @@ def grade_with_parent(job: Job) -> Graded:
         return failed(job, traceback.format_exc(limit=-3))
     finally:
         signal.alarm(0)
+
+
+def _graded_in_place(job: Job, parent: WarmParent) -> Graded:
+    """Grade where there is room. On the CPU instead of a GPU, the verdict says so and why."""
+    with placed(job, parent) as place:
+        graded = grade_submission(replace(job, device=place.device), parent, place.environment)
+    if not place.reason:
+        return graded
+    verdict = replace(graded.verdict, notes=[*graded.verdict.notes, place.reason])
+    return replace(graded, verdict=verdict, log=[*graded.log, place.reason])

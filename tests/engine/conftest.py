@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,11 +83,3 @@ def grade(parent: WarmParent, source: Path, tmp_path: Path) -> Grade:
         return grade_submission(job, parent)
 
     return graded
-
-
-@pytest.fixture
-def own_tmpdir(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The temporary directory of the kernels of one test: other tests' parents tidy up elsewhere."""
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    return temporary

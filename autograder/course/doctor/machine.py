@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from autograder.course.doctor.finding import Finding
+from autograder.engine.gpu import NoDevice, listing
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 LEAST_FREE_DISK = 2**30
@@ -113,10 +113,10 @@ def _gpu() -> Finding:
 
 def _nvidia_smi() -> list[str]:
     """What the driver lists: a line for each GPU, and one for each slice of it that MIG has made."""
-    if not (program := shutil.which("nvidia-smi")):
+    try:
+        return [line.split(" (UUID")[0].strip() for line in listing() if "UUID" in line]
+    except NoDevice:
         return []
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=60, check=False)
-    return [line.split(" (UUID")[0].strip() for line in listed.stdout.splitlines() if "UUID" in line]
 
 
 def _slices(listed: list[str]) -> str:
