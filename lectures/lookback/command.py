@@ -1,7 +1,7 @@
-"""The command `lookback`, for students: which exercises of a notebook are done.
+"""The command `lookback`, for students: which exercises of a notebook are done, and the course's own kernel.
 
-Exit codes: 0 all are done, 1 not all, 2 wrong use. What a program may read goes to the output, everything else to the
-error stream.
+Exit codes: 0 done, 1 not all exercises are done, 2 wrong use. What a program may read goes to the output, everything
+else to the error stream.
 """
 
 import argparse
@@ -22,27 +22,32 @@ OUR_SECONDS = 300  # for the cells of our own around the notebook's: the first o
 
 
 class CannotRun(Exception):
-    """The notebook cannot be read or run; the message says why."""
+    """The notebook cannot be read or run, or the kernel not be installed; the message says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code."""
     asked = _parser().parse_args(arguments)
     try:
-        progress = check(asked.file, asked.timeout)
+        code: int = asked.run(asked)
     except CannotRun as error:
-        print(f"lookback check: {error}", file=sys.stderr)
+        print(f"lookback {asked.command}: {error}", file=sys.stderr)
         return WRONG_USE
     except KeyboardInterrupt:
-        print("lookback check: interrupted", file=sys.stderr)
+        print(f"lookback {asked.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    print(json.dumps(progress.to_json(), indent=2, ensure_ascii=False) if asked.json else progress)
-    return DONE if progress.done else NOT_ALL
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lookback", description="A course from RNNs to Transformers.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    _add_check(commands)
+    _add_kernel(commands)
+    return parser
+
+
+def _add_check(commands: Any) -> None:
     words = "Say which exercises of an assignment are done."
     command = commands.add_parser(
         "check",
@@ -55,7 +60,39 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--timeout", type=_seconds, default=SECONDS, metavar="SECONDS", help=f"For each cell; {SECONDS} unless told."
     )
-    return parser
+    command.set_defaults(run=_check)
+
+
+def _add_kernel(commands: Any) -> None:
+    words = "Install the kernel “Lookback” for JupyterLab."
+    command = commands.add_parser(
+        "kernel",
+        help=words,
+        description=f"{words} It chooses the device when it starts, by LOOKBACK_DEVICE: auto, cpu or cuda.",
+        epilog="Example: lookback kernel --sys-prefix",
+    )
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--prefix", metavar="DIR", help="Install it under this folder, instead of for you.")
+    where.add_argument(
+        "--sys-prefix", action="store_const", const=sys.prefix, dest="prefix", help="Install it in this environment."
+    )
+    command.set_defaults(run=_install_kernel)
+
+
+def _check(asked: argparse.Namespace) -> int:
+    progress = check(asked.file, asked.timeout)
+    print(json.dumps(progress.to_json(), indent=2, ensure_ascii=False) if asked.json else progress)
+    return DONE if progress.done else NOT_ALL
+
+
+def _install_kernel(asked: argparse.Namespace) -> int:
+    from lookback.kernel import install
+
+    try:
+        print(f"installed {install(asked.prefix)}")
+    except OSError as error:
+        raise CannotRun(f"{error.filename or asked.prefix}: {error.strerror or error}") from error
+    return DONE
 
 
 def _seconds(text: str) -> int:

@@ -15,16 +15,17 @@ def test_cpu_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lb.pick_device() == torch.device("cpu")
 
 
+@pytest.mark.parametrize("asked", ["", "auto"])
 @pytest.mark.parametrize("available", [True, False])
-def test_cuda_is_taken_when_it_is_there(monkeypatch: pytest.MonkeyPatch, available: bool) -> None:
-    monkeypatch.delenv("LOOKBACK_DEVICE", raising=False)
+def test_cuda_is_taken_when_it_is_there(monkeypatch: pytest.MonkeyPatch, asked: str, available: bool) -> None:
+    monkeypatch.setenv("LOOKBACK_DEVICE", asked)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     assert lb.pick_device().type == ("cuda" if available else "cpu")
 
 
 def test_an_unknown_device_names_the_valid_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKBACK_DEVICE", "tpu")
-    with pytest.raises(ValueError, match="'tpu'; valid values are cpu, cuda"):
+    with pytest.raises(ValueError, match="'tpu'; valid values are auto, cpu, cuda"):
         lb.pick_device()
 
 
