@@ -25,7 +25,7 @@ from autograder.unit import bank_file, unit_of
 NAME = "lookback-student"
 LIBRARY = "lookback"
 COPIED = {"README.md": "docs/students.md", "LICENSE": "LICENSE", "constraints.txt": "constraints.txt"}
-MANIFEST, CONDA = "pyproject.toml", "environment.yml"
+MANIFEST, CONDA = "pyproject.toml", ("environment.yml", "environment-cuda.yml")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the bundle: the same content makes the same bytes."""
 
@@ -47,7 +47,7 @@ def bundle(course: Course, progress: Progress = unwatched) -> Path:
     Example: `bundle(Course("."))`
     """
     folder = course.directory
-    for name in ("lectures", f"lectures/{LIBRARY}", MANIFEST, CONDA, *COPIED.values()):
+    for name in ("lectures", f"lectures/{LIBRARY}", MANIFEST, *CONDA, *COPIED.values()):
         if not (folder / name).exists():
             raise CourseError(f"{folder / name} does not exist: give the folder of the whole course with --course")
     parts = list(_parts(course))
@@ -56,7 +56,7 @@ def bundle(course: Course, progress: Progress = unwatched) -> Path:
     if found:
         raise MaterialError(found)
     content = {name: path.read_bytes() for part in parts for name, path in part.files.items()}
-    content |= {MANIFEST: students_manifest(folder / MANIFEST), CONDA: _conda(folder / CONDA)}
+    content |= {MANIFEST: students_manifest(folder / MANIFEST), **{name: _conda(folder / name) for name in CONDA}}
     return _pack(content, folder / "dist" / f"{NAME}.zip")
 
 

@@ -26,7 +26,8 @@ from autograder.course.material import generate
 from tests.course.small import ASSIGNMENT, HOP, REPOSITORY, small_cells, source_of, write_course, write_notebook
 
 FOLDER = "lookback-student"
-WHOLE = ("lectures", "docs", "pyproject.toml", "constraints.txt", "environment.yml", "LICENSE")
+CONDA = ("environment.yml", "environment-cuda.yml")
+WHOLE = ("lectures", "docs", "pyproject.toml", "constraints.txt", *CONDA, "LICENSE")
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*")
 LINES = telling_lines(source_of(HOP))
 LECTURE = f"lectures/{ASSIGNMENT}.ipynb"
@@ -93,9 +94,10 @@ def test_its_environment_is_what_the_course_says_about_students(archive: zipfile
     of_students = {name: where for name, where in whole["project"]["scripts"].items() if where.startswith("lookback")}
     assert made["project"]["scripts"] == of_students
     assert not re.search("autograder|solutions", text)
-    conda = archive.read(f"{FOLDER}/environment.yml").decode()
-    assert "-e .\n" in conda
-    assert "instructor" not in conda
+    for name in CONDA:
+        conda = archive.read(f"{FOLDER}/{name}").decode()
+        assert "-e .\n" in conda
+        assert "instructor" not in conda
 
 
 def test_the_same_content_is_the_same_bytes(directory: Path) -> None:
@@ -208,7 +210,7 @@ def test_the_whole_bundle_holds_what_students_need_and_runs_on_its_own(root: Pat
     folder = tmp_path / FOLDER
     library = [path for path in (root / "lectures/lookback").rglob("*") if "__pycache__" not in path.parts]
     expected = {str(path.relative_to(root)) for path in [*library, *(root / "lectures").glob("*.ipynb")]}
-    expected |= {"README.md", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml"}
+    expected |= {"README.md", "LICENSE", "pyproject.toml", "constraints.txt", *CONDA}
     expected |= {f"assignments/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         name for name in expected if not (root / name).is_dir()

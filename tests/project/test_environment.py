@@ -81,6 +81,16 @@ def test_conda_installs_what_make_installs(root: Path, manifest: dict[str, Any])
     assert " ".join(by_pip["pip"]) == arguments.replace("'", "").replace("$*", "instructor")
 
 
+def test_the_environment_for_cuda_differs_in_pytorch_only(root: Path, pins: dict[str, Requirement]) -> None:
+    """It cannot be installed where there is no GPU: that it names the tested version is all that is known here."""
+    files = (root / name for name in ("environment.yml", "environment-cuda.yml"))
+    plain, cuda = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files)
+    assert cuda.pop("channels") == ["conda-forge", "nodefaults"]
+    (version,) = pins["torch"].specifier
+    assert cuda["dependencies"].pop(1) == f"pytorch-gpu={version.version}"
+    assert cuda == plain
+
+
 @pytest.mark.slow
 def test_the_built_package_holds_all_of_it(root: Path, files: list[Path], tmp_path: Path) -> None:
     """Every module, template and schema is in the wheel, which is built without a network, and nothing else."""
