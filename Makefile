@@ -23,10 +23,11 @@ site: .venv/dev # the course as pages for a browser, in build/site/html/
 	rm -rf build/site
 	$(bin)/python site/build.py build/site
 
-bench: .venv/dev # the references against PyTorch's own, and grading against nbgrader's; STUDENTS=30
+bench: .venv/dev # the references against PyTorch's own, kernels on a GPU, grading against nbgrader's; STUDENTS=30
 	$(bin)/python -m tests.bench.layers
 	$(bin)/python -m tests.bench.efficiency
 	$(bin)/python -m tests.bench.experts
+	$(bin)/python -m tests.bench.gpu
 	$(bin)/python -m tests.bench.cluster --students $(or $(STUDENTS),30)
 	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)
 
