@@ -54,6 +54,15 @@ def valid(verdict: Verdict) -> bool:
     return Verdict.from_json(data) == verdict
 
 
+def test_a_kernel_that_the_student_chose_does_not_matter(parent: WarmParent, source: Path, tmp_path: Path) -> None:
+    chosen = {"name": "lookback", "display_name": "Lookback", "language": "python"}
+    submission = written(tmp_path / "submission.ipynb", submitted(), kernelspec=chosen)
+    graded = grade_submission(Job("04_attention", "ada", source, submission, seed=7, limits=LIMITS), parent)
+    assert points(graded) == (FIRST_POINTS, SECOND_POINTS)
+    assert graded.notebook
+    assert graded.notebook["metadata"] == {}, "as in the assignment"
+
+
 def test_an_honest_submission_gets_every_point(grade: Grade) -> None:
     graded = grade(submitted())
     assert points(graded) == (FIRST_POINTS, SECOND_POINTS)

@@ -80,3 +80,4 @@ def test_the_key_changes_with_whatever_the_verdict_depends_on(job: Job, tmp_path
     keys = [job_key(replace(job, **change)) for change in changes]  # type: ignore[arg-type]
     assert len(set(keys)) == len(changes)
     assert job_key(job) == keys[0]
+    assert job_key(replace(job, device="cuda", slots_per_gpu=4)) == job_key(replace(job, device="cuda"))
