@@ -71,8 +71,9 @@ def _devices(policy: Policy, root: Path) -> None:
 
 
 def gpu_devices() -> list[Path]:
-    """NVIDIA's devices on this machine."""
-    return sorted([*Path("/dev").glob("nvidia*"), *Path("/dev").glob("nvidia-caps/*"), *Path("/dev").glob("dri/*")])
+    """NVIDIA's devices on this machine; those of MIG and of graphics are in directories, which are made anew."""
+    found = (path for pattern in ("nvidia*", "nvidia-caps/*", "dri/*") for path in Path("/dev").glob(pattern))
+    return sorted(path for path in found if not path.is_dir())
 
 
 def _storage(policy: Policy, root: Path, owner: str) -> None:
