@@ -19,7 +19,9 @@ from autograder.engine.journal import job_key
 from autograder.engine.notebook import Rejected
 from autograder.engine.pool import LocalPool, grade_class
 from autograder.engine.sandbox.probe import ASKED
+from autograder.engine.verdict import ON_THE_CPU
 from tests.engine.dask import cluster
+from tests.engine.drivers import install
 from tests.engine.test_pool import KILL_THE_WORKER, jobs
 
 BARE = {ASKED: "rlimits"}
@@ -78,6 +80,19 @@ def test_a_submission_that_kills_its_process_fails_alone(tmp_path: Path, source:
         "bob": "graded",
     }
     assert "its worker ended twice without a verdict" in found["eve"].notes[0]
+
+
+@pytest.mark.slow
+def test_a_worker_without_a_gpu_grades_on_its_cpu(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, tmp_path / "bin", "No devices found.")
+    (job,) = jobs(tmp_path, source, {"ada": None})
+    job = replace(job, device="cuda", slots_per_gpu=2)
+    with cluster(tmp_path, {}) as address, ClusterPool(Address(address), Material.of(job)) as pool:
+        verdict = pool.submit(job).result().verdict
+    assert (verdict.device, verdict.points) == ("cpu", 9.0)
+    assert verdict.notes == [f"{ON_THE_CPU}nvidia-smi lists no GPU: No devices found."]
 
 
 @pytest.mark.slow
