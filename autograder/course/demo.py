@@ -92,6 +92,8 @@ def _fresh_course(origin: Course, directory: Path) -> Course:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MARK).touch()
     shutil.copy(origin.directory / CONFIGURATION, directory)
+    with (directory / CONFIGURATION).open("a") as file:  # wherever the course keeps its own
+        file.write('c.CourseDirectory.db_url = "sqlite:///gradebook.db"\n')
     sources = origin.nbgrader.source_directory
     shutil.copytree(origin.directory / sources, directory / sources)
     return Course(directory)

@@ -11,12 +11,14 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import BaseCell, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
+from sqlalchemy.exc import OperationalError
 
 from autograder.course.course import Course
-from autograder.course.database import opened
+from autograder.course.database import alone, opened, reason, shown
+from autograder.course.errors import CourseError
 from autograder.course.material import generate, source_notebook
 from autograder.course.notebook import grade_id, write
 from autograder.course.verdicts import load, save, together
@@ -43,9 +45,13 @@ def recording(course: Course, assignment: str) -> Iterator[Recorder]:
 
 @contextmanager
 def recorder_of(course: Course, assignment: str) -> Iterator[Recorder]:
-    """The gradebook of a course, open for an assignment whose cells it knows."""
+    """The gradebook of a course, open for an assignment whose cells it knows. Raises CourseError where it goes away."""
     with opened(course) as gradebook:
-        yield Recorder(course, assignment, gradebook)
+        try:
+            yield Recorder(course, assignment, gradebook)
+        except OperationalError as error:
+            again = f"autograder grade {assignment} goes on from the journal, which has all that was graded"
+            raise CourseError(f"{shown(course)} no longer answers ({reason(error)}): mend that; {again}") from None
 
 
 class Recorder:
@@ -59,6 +65,10 @@ class Recorder:
         self._notebook = course.source(assignment).stem
         cells = exercises_of(source_notebook(course, assignment))
         self._cells = {exercise: cell.grade_id for exercise, cell in cells.items()}
+        recorded = gradebook.find_notebook(self._notebook, assignment)
+        self._checksums = {cell.name: cell.checksum for cell in recorded.source_cells}
+        named = gradebook.db.query(BaseCell.id, BaseCell.name).filter(BaseCell.notebook_id == recorded.id)
+        self._names: dict[str, str] = dict(named.all())
         penalties = AssignLatePenalties(config=course.config)
         penalties.init_plugin()
         self._penalty = penalties.plugin_inst.late_submission_penalty
@@ -77,6 +87,16 @@ class Recorder:
         save(self._course, verdict)
 
     def _record(self, verdict: Verdict, executed: dict[str, Any] | None, *, seen: bool) -> None:
+        """In one transaction: within that of a connection, what nbgrader commits on the way waits for its end.
+
+        Each submission has a session of its own, for one that lasts would remember all of them.
+        """
+        self._gradebook.db.remove()
+        with alone(self._course), self._gradebook.engine.begin() as connection:
+            self._gradebook.db(bind=connection, expire_on_commit=False)
+            self._record_rows(verdict, executed, seen=seen)
+
+    def _record_rows(self, verdict: Verdict, executed: dict[str, Any] | None, *, seen: bool) -> None:
         time = submission_time(self._course.submitted(self._assignment, verdict.student).parent)
         when = {"timestamp": time} if time or not seen else {}  # the time of an earlier submission is not this one's
         self._gradebook.update_or_create_student(verdict.student)
@@ -87,7 +107,7 @@ class Recorder:
         if executed is not None:
             cells = self._with_checksums(executed)
             earned = {self._cells[e.name]: e.points for e in verdict.exercises if e.name in self._cells}
-            _grade(notebook, earned, cells, seen=seen)
+            _grade(notebook, self._names, earned, cells, seen=seen)
             write(cells, path)
         else:
             _grade_nothing(notebook, verdict, seen=seen)
@@ -99,11 +119,9 @@ class Recorder:
     def _with_checksums(self, executed: dict[str, Any]) -> NotebookNode:
         """The engine's notebook with the checksums of the release, by which nbgrader knows an untouched answer."""
         notebook: NotebookNode = nbformat.from_dict(executed)  # type: ignore[no-untyped-call]
-        source = self._gradebook.find_notebook(self._notebook, self._assignment)
-        checksums = {cell.name: cell.checksum for cell in source.source_cells}
         for cell in notebook.cells:
-            if grade_id(cell) in checksums:
-                cell.metadata.nbgrader["checksum"] = checksums[grade_id(cell)]
+            if grade_id(cell) in self._checksums:
+                cell.metadata.nbgrader["checksum"] = self._checksums[grade_id(cell)]
         return notebook
 
     def _late_penalty(self, notebook: SubmittedNotebook, submission: SubmittedAssignment) -> float | None:
@@ -115,10 +133,22 @@ class Recorder:
         return None if penalty is None else min(max(0.0, penalty), notebook.score)
 
 
-def _grade(notebook: SubmittedNotebook, earned: Mapping[str, float], executed: NotebookNode, *, seen: bool) -> None:
-    """`earned` are the points of graded cells. An answer for a person to grade that was deleted earns none."""
+def _grade(
+    notebook: SubmittedNotebook,
+    names: Mapping[str, str],
+    earned: Mapping[str, float],
+    executed: NotebookNode,
+    *,
+    seen: bool,
+) -> None:
+    """`earned` are the points of graded cells. An answer for a person to grade that was deleted earns none.
+
+    `names` are those of cells by their ids: to ask each grade for its cell's would be a query each.
+    """
     there = {grade_id(cell): cell for cell in executed.cells if grade_id(cell)}
-    scores: dict[str, float | None] = {grade.name: 0.0 for grade in notebook.grades if grade.name not in there}
+    scores: dict[str, float | None] = {
+        name: 0.0 for grade in notebook.grades if (name := names[grade.cell_id]) not in there
+    }
     for name, cell in there.items():
         if is_task(cell):
             scores[name] = None
@@ -126,8 +156,9 @@ def _grade(notebook: SubmittedNotebook, earned: Mapping[str, float], executed: N
             scores[name], _ = determine_grade(cell)
     scores |= earned
     for grade in notebook.grades:
-        if grade.name in scores and not (seen and grade.auto_score == scores[grade.name]):
-            grade.auto_score = scores[grade.name]
+        name = names[grade.cell_id]
+        if name in scores and not (seen and grade.auto_score == scores[name]):
+            grade.auto_score = scores[name]
             grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
     answered = {
         name
@@ -135,7 +166,7 @@ def _grade(notebook: SubmittedNotebook, earned: Mapping[str, float], executed: N
         if not is_solution(cell) or cell.metadata.nbgrader.get("checksum") != compute_checksum(cell)
     }
     for comment in notebook.comments:
-        comment.auto_comment = None if comment.name in answered else "No response."
+        comment.auto_comment = None if names[comment.cell_id] in answered else "No response."
 
 
 def _grade_nothing(notebook: SubmittedNotebook, verdict: Verdict, *, seen: bool) -> None:

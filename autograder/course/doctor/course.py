@@ -12,12 +12,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from nbgrader.dbutil import ALEMBIC_DIR
 from nbgrader.exchange.default import Exchange
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course.course import Course
-from autograder.course.database import ONE_OF_ITS_TABLES
+from autograder.course.database import ONE_OF_ITS_TABLES, connected, shown
 from autograder.course.doctor.configuration import effective
 from autograder.course.doctor.finding import Finding
 from autograder.course.errors import CourseError
@@ -71,20 +71,21 @@ def _gradebook(course: Course) -> Finding:
         return Finding("gradebook", "ok", f"{path} will be made by the first release")
     if path and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         return Finding("gradebook", "problem", f"{path} cannot be written", f"chown or chmod {path} and {path.parent}")
-    engine = create_engine(url)
     try:
-        with engine.connect() as connection:
-            return _tables(connection, url.render_as_string())
+        with connected(course) as connection:
+            return _tables(connection, shown(course))
+    except CourseError as error:
+        return Finding("gradebook", "problem", str(error), "until then nothing can be recorded")
     except SQLAlchemyError as error:
-        found = f"{url.render_as_string()} cannot be read: {str(error.__cause__ or error).splitlines()[0]}"
+        found = f"{shown(course)} cannot be read: {str(error.__cause__ or error).splitlines()[0]}"
         return Finding("gradebook", "problem", found, "put back the last copy of it; every verdict is in journal/ too")
-    finally:
-        engine.dispose()
 
 
 def _tables(connection: Connection, name: str) -> Finding:
     head = ScriptDirectory(ALEMBIC_DIR).get_current_head()
-    if not inspect(connection).has_table(ONE_OF_ITS_TABLES):
+    if not (tables := inspect(connection).get_table_names()):
+        return Finding("gradebook", "ok", f"{name} is empty: the first release makes its tables")
+    if ONE_OF_ITS_TABLES not in tables:
         return Finding("gradebook", "problem", f"{name} is no gradebook of nbgrader's", "set c.CourseDirectory.db_url")
     current = MigrationContext.configure(connection).get_current_revision()
     if current == head:
