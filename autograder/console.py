@@ -9,23 +9,23 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from autograder.course.doctor.finding import Finding
 from autograder.course.gradebook import Change
-from autograder.course.pages import percent, plain, points
+from autograder.course.pages import percent, plain, points, seconds
+from autograder.course.tally import LONGEST_NOTE, Brief, Tally, brief
 from autograder.engine.job import Graded
-from autograder.engine.verdict import ON_THE_CPU, Verdict
 
 if TYPE_CHECKING:
     from autograder.course.collect import Collection, Outcome
+    from autograder.course.run import Standing
     from autograder.course.similarity import Pair
     from autograder.course.validate import Row
 
-LONGEST_NOTE = 200
-SLOWEST = 3
 PLACED = ("collected", "replaced", "unchanged")
 LEVELS = {"ok": "✓", "note": "•", "problem": "✗"}
 
@@ -42,16 +42,28 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def watch(results: Iterable[Graded], total: int) -> list[Verdict]:
-    """Show a class being graded, with a line for each submission that got no points, and return the verdicts."""
-    verdicts = []
+def tallied(results: Iterable[Graded], total: int) -> Tally:
+    """Show a class being graded, with a line for each submission that got no points, and return what it came to."""
+    tally = Tally()
     with progress("grading", total) as advance:
         for graded in results:
-            verdicts.append(graded.verdict)
-            if graded.verdict.status != "graded":
-                error_console.print(_line(graded.verdict), soft_wrap=True)
+            tally.add(one := brief(graded))
+            if one.status != "graded":
+                error_console.print(_line(one), soft_wrap=True)
             advance()
-    return verdicts
+    return tally
+
+
+def followed(run: Iterable[Standing]) -> None:
+    """Show a run of another terminal until it ends: where it is, how far, and who got no points lately."""
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+    bar = Progress(TextColumn("{task.description}"), *columns, console=error_console)
+    task = bar.add_task("grading", left="")
+    with Live(console=error_console) as live:
+        for now in run:
+            left = "" if now.seconds_left is None else f"about {seconds(now.seconds_left)} left"
+            bar.update(task, completed=now.tally.done, total=now.total, left=left)
+            live.update(Group(plain(now.where), bar, counted(now.tally), *map(_line, now.last)))
 
 
 def differences(exercise: str, changes: Sequence[Change], students: int) -> Table | str:
@@ -73,26 +85,21 @@ def differences(exercise: str, changes: Sequence[Change], students: int) -> Tabl
     return table
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
+def summary(tally: Tally) -> str:
     """How a run went, in a few lines: how many of each kind, the slowest, who got no GPU, the failed, the repaired."""
-    statuses = Counter(verdict.status for verdict in verdicts)
-    counted = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
-    slowest = sorted(verdicts, key=lambda verdict: verdict.wall_seconds, reverse=True)[:SLOWEST]
     lines = [
-        f"{len(verdicts)} submissions: {counted}; seed {verdicts[0].seed}",
-        "slowest: " + ", ".join(f"{plain(verdict.student)} {verdict.wall_seconds:.1f} s" for verdict in slowest),
+        f"{tally.done} submissions: {counted(tally)}; seed {tally.seed}",
+        "slowest: " + ", ".join(f"{plain(one.student)} {one.wall_seconds:.1f} s" for one in tally.slowest),
     ]
-    reasons = Counter(note for verdict in verdicts for note in verdict.notes if note.startswith(ON_THE_CPU))
-    lines += [
-        f"{number} on the CPU instead of a GPU: {plain(note.removeprefix(ON_THE_CPU), LONGEST_NOTE)}"
-        for note, number in reasons.most_common()
-    ]
-    named = {
-        "failed": [verdict for verdict in verdicts if verdict.status in ("failed", "rejected")],
-        "repaired": [verdict for verdict in verdicts if verdict.repaired],
-    }
-    lines += [f"{what}: {', '.join(sorted(plain(v.student) for v in some))}" for what, some in named.items() if some]
+    lines += [f"{number} on the CPU instead of a GPU: {why}" for why, number in tally.without_gpu.most_common()]
+    named = {"failed": tally.failed + tally.rejected, "repaired": tally.repaired}
+    lines += [f"{what}: {', '.join(sorted(map(plain, some)))}" for what, some in named.items() if some]
     return "\n".join(lines)
+
+
+def counted(tally: Tally) -> str:
+    """How many there are of each status, most first."""
+    return ", ".join(f"{number} {status}" for status, number in tally.statuses.most_common())
 
 
 def collection(found: Collection) -> str:
@@ -156,6 +163,5 @@ def diagnosis(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _line(verdict: Verdict) -> str:
-    note = plain(" ".join(verdict.notes), LONGEST_NOTE).replace("\n", " ")
-    return f"{plain(verdict.student)}: {note or verdict.status}"
+def _line(one: Brief) -> str:
+    return f"{plain(one.student)}: {one.note or one.status}"

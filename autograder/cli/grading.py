@@ -1,20 +1,23 @@
-"""The command for a class: grade."""
+"""Commands for a class: grade, watch."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autograder.cli.app import CORES, HERE, WRONG_MATERIAL, CourseOption, Device, Json, Name, Workers, app, to_json
 from autograder.cli.place import Place
-from autograder.course.errors import CourseError
+from autograder.course.errors import CourseError, MaterialError
 
 if TYPE_CHECKING:
     from autograder.engine.job import Graded
+    from autograder.engine.verdict import Verdict
 
 
 @app.command(epilog="Example: autograder grade 04_attention --workers 4")
@@ -52,7 +55,7 @@ def grade(
     course: CourseOption = HERE,
 ) -> None:
     """Grade what was handed in and record it. An interrupted run goes on where it was; nothing is graded twice."""
-    from autograder.console import differences, error_console, summary, watch
+    from autograder.console import differences, error_console, summary, tallied
     from autograder.course.course import Course
     from autograder.course.grade import grade, graded, jobs
     from autograder.course.gradebook import changes
@@ -66,30 +69,79 @@ def grade(
         raise CourseError("--slots-per-gpu goes with --device cuda: on the CPU, --workers says how many are graded")
     place = Place(workers, cluster, slurm, gateway, insecure, unsafe)
     asked = jobs(here, name, seed=seed, student=student, exercise=exercise, device=device, slots_per_gpu=slots_per_gpu)
-    with place.pool(asked[0]) as pool:
-        if exercise is None:
-            verdicts = watch(_told(grade(here, name, asked, pool), stream), len(asked))
-        else:
-            verdicts = watch(_told(graded(here, name, asked, pool), stream), len(asked))
-            found = changes(here, name, exercise, verdicts)
-            error_console.print(differences(exercise, found, len(verdicts)))
+    now: dict[str, float] = {}
+    with place.pool(asked[0]) as pool, _printed(json_, stream) as tell:
+        run = grade if exercise is None else graded
+        tally = tallied(_told(run(here, name, asked, pool), tell, now, exercise), len(asked))
+        if exercise is not None:
+            found = changes(here, name, exercise, now)
+            error_console.print(differences(exercise, found, tally.done))
             if _wanted(yes, unchanged=not found):
-                failed = {verdict.student for verdict in verdicts if verdict.status == "failed"}
+                failed = set(tally.failed)
                 for _ in grade(here, name, [job for job in asked if job.student not in failed], pool):
                     pass  # from the journal into the gradebook
             else:
                 typer.echo("nothing was recorded", err=True)
-    if not stream:
-        typer.echo(to_json([verdict.to_json() for verdict in verdicts]) if json_ else summary(verdicts))
-    if any(verdict.status == "failed" for verdict in verdicts):
+    if not stream and not json_:
+        typer.echo(summary(tally))
+    if tally.failed:
         raise typer.Exit(WRONG_MATERIAL)
 
 
-def _told(results: Iterable[Graded], stream: bool) -> Iterator[Graded]:
-    """The same results, each printed as it comes if they are wanted so."""
-    for found in results:
+@app.command(epilog="Example: autograder watch 04_attention")
+def watch(name: Name, json_: Json = False, course: CourseOption = HERE) -> None:
+    """Show how far a running grade is, from another terminal, until it ends. --json prints how far it is now."""
+    from autograder.console import followed, summary
+    from autograder.course.course import Course
+    from autograder.course.run import follow
+
+    here = Course(course)
+    here.source(name)
+    run = follow(here, name)
+    standing = next(run, None)
+    if standing is None or (standing.complete and not standing.running):
+        raise CourseError(f"nobody is grading {name}: autograder grade {name} does")
+    if json_:
+        typer.echo(to_json(standing.to_json()))
+    else:
+        followed(chain([standing], run))
+    if not standing.running and not standing.complete:
+        came = f"{standing.tally.done} of {standing.total}"
+        raise MaterialError([f"the run was broken off after {came}: autograder grade {name} goes on from there"])
+    if not json_:
+        typer.echo(summary(standing.tally))
+
+
+@contextmanager
+def _printed(json_: bool, stream: bool) -> Iterator[Callable[[Verdict], None]]:
+    """What prints each verdict as it comes, as far as that is wanted: an item of one list, or a line."""
+    begun = False
+
+    def tell(verdict: Verdict) -> None:
+        nonlocal begun
         if stream:
-            typer.echo(json.dumps(found.verdict.to_json(), ensure_ascii=False))
+            typer.echo(json.dumps(verdict.to_json(), ensure_ascii=False))
+        elif json_:
+            item = to_json(verdict.to_json()).replace("\n", "\n  ")
+            typer.echo(f"{',' if begun else '['}\n  {item}", nl=False)
+            begun = True
+
+    try:
+        yield tell
+    finally:  # what stands there is a list, however the run ends
+        if begun:
+            typer.echo("\n]")
+
+
+def _told(
+    results: Iterable[Graded], tell: Callable[[Verdict], None], points: dict[str, float], exercise: str | None
+) -> Iterator[Graded]:
+    """The same results, each told as it comes; `points` gets those of the exercise, by student."""
+    for found in results:
+        tell(found.verdict)
+        student = found.verdict.student
+        if found.verdict.status != "failed":
+            points.update((student, one.points) for one in found.verdict.exercises if one.name == exercise)
         yield found
 
 

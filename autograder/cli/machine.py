@@ -37,14 +37,14 @@ def demo(
     course: CourseOption = HERE,
 ) -> None:
     """The whole course in small: release, a class of 12, grades, feedback, report, and whether the points are right."""
-    from autograder.console import summary, watch
+    from autograder.console import summary, tallied
     from autograder.course.course import Course
     from autograder.course.demo import Demonstration
 
     shown = Demonstration(Course(course), to)
     typer.echo(f"released  {shown.release()}")
     typer.echo(f"class     {shown.hand_in()}")
-    typer.echo(summary(watch(shown.grade(workers), shown.students)))
+    typer.echo(summary(tallied(shown.grade(workers), shown.students)))
     for what, path in shown.results().items():
         typer.echo(f"{what:<9} {path}")
     if wrong := shown.differences():

@@ -14,6 +14,8 @@ from autograder.course.errors import CourseError, suggestion
 from autograder.course.gradebook import recorder_of, recording
 from autograder.course.material import has_checks, source_notebook
 from autograder.course.pages import plain
+from autograder.course.run import Run
+from autograder.course.tally import brief
 from autograder.engine.align import exercises_of
 from autograder.engine.gpu import NoDevice, devices
 from autograder.engine.job import Graded, Job
@@ -60,10 +62,11 @@ def jobs(
 
 def graded(course: Course, assignment: str, jobs: Sequence[Job], pool: Pool) -> Generator[Graded, None, None]:
     """Grade, and yield each submission as it comes, but record nothing. What the journal holds is not run again."""
-    with _journal(course, assignment) as journal:
+    with _journal(course, assignment) as journal, Run(course, assignment, len(jobs), pool.where) as run:
         for found in grade_class(jobs, pool, journal=journal):
             _write_log(course, found)
             yield found
+            run.add(brief(found))  # now, for whoever follows the run counts what is recorded
 
 
 def grade(course: Course, assignment: str, jobs: Sequence[Job], pool: Pool) -> Iterator[Graded]:
@@ -119,9 +122,9 @@ def _journal(course: Course, assignment: str) -> Journal:
 
 def _write_log(course: Course, graded: Graded) -> None:
     """What happened in a submission that was graded just now: journal/ASSIGNMENT/STUDENT.log."""
+    if graded.known:
+        return  # its log is there
     verdict = graded.verdict
-    if verdict.status == "graded" and not graded.log:
-        return  # from the journal: its log is there
     path = course.journal / verdict.assignment / f"{verdict.student}.log"
     path.parent.mkdir(exist_ok=True)
     took = f"{verdict.wall_seconds:.3f} s, {verdict.cpu_seconds:.3f} CPU s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import BaseCell, Gradebook, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import BaseCell, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
 from sqlalchemy.exc import OperationalError
@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from autograder.course.course import Course
 from autograder.course.database import alone, opened, reason, shown
 from autograder.course.errors import CourseError
+from autograder.course.marks import of_everyone
 from autograder.course.material import generate, source_notebook
 from autograder.course.notebook import grade_id, write
 from autograder.course.verdicts import load, save, together
@@ -188,21 +189,15 @@ class Change:
     by_hand: float | None
 
 
-def changes(course: Course, assignment: str, exercise: str, verdicts: Iterable[Verdict]) -> list[Change]:
-    """What recording these verdicts would change, a student each, those who gain or lose nothing left out.
+def changes(course: Course, assignment: str, exercise: str, now: Mapping[str, float]) -> list[Change]:
+    """What recording these points would change, a student each, those who gain or lose nothing left out.
 
-    Example: `changes(Course("."), "04_attention", "memory_hop", verdicts)`
+    Example: `changes(Course("."), "04_attention", "memory_hop", {"ada": 3.0})`
     """
     cell = exercises_of(source_notebook(course, assignment))[exercise].grade_id
     with opened(course) as gradebook:
-        recorded = {
-            submission.student.id: (grade.auto_score, grade.manual_score)
-            for submission in gradebook.assignment_submissions(assignment)
-            for notebook in submission.notebooks
-            for grade in notebook.grades
-            if grade.name == cell
-        }
-    now = {v.student: e.points for v in verdicts if v.status != "failed" for e in v.exercises if e.name == exercise}
+        grades = of_everyone(gradebook, assignment, Grade, Grade.auto_score, Grade.manual_score)
+        recorded = {student: scores for student, _, _, name, *scores in grades if name == cell}
     found = []
     for student, points in sorted(now.items()):
         before, by_hand = recorded.get(student, (None, None))

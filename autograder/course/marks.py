@@ -89,7 +89,7 @@ def _marks(course: Course, gradebook: Gradebook, assignment: str) -> Marks:
     }
     columns = Grade.score, Grade.needs_manual_grade, Grade.manual_score, Grade.extra_credit
     students: dict[str, Mark] = {}
-    for student, submitted, penalty, cell, score, waits, manual_score, extra_credit in _of_everyone(
+    for student, submitted, penalty, cell, score, waits, manual_score, extra_credit in of_everyone(
         gradebook, assignment, Grade, *columns
     ):
         mark = students.setdefault(student, Mark(student, submitted, penalty or 0.0))
@@ -99,15 +99,18 @@ def _marks(course: Course, gradebook: Gradebook, assignment: str) -> Marks:
             mark.waiting.append(name)
         if manual_score is not None or extra_credit:
             mark.by_hand.append(name)
-    for student, *_, cell, comment in _of_everyone(gradebook, assignment, Comment, Comment.manual_comment):
+    for student, *_, cell, comment in of_everyone(gradebook, assignment, Comment, Comment.manual_comment):
         if comment and student in students:
             students[student].comments[names.get(cell, cell)] = comment
     order = [*(cell for cell in names if cell in most), *sorted(most.keys() - names.keys())]
     return Marks(assignment, {names.get(cell, cell): most[cell] for cell in order}, students)
 
 
-def _of_everyone(gradebook: Gradebook, assignment: str, kind: Any, *columns: Any) -> Query[Any]:
-    """Columns of the grades or comments of all students, after who, when, the penalty for lateness and which cell."""
+def of_everyone(gradebook: Gradebook, assignment: str, kind: Any, *columns: Any) -> Query[Any]:
+    """Columns of the grades or comments of all students, after who, when, the penalty for lateness and which cell.
+
+    Example: `of_everyone(gradebook, "04_attention", Grade, Grade.auto_score)`
+    """
     found: Query[Any] = (
         gradebook.db.query(
             Student.id,

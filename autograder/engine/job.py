@@ -45,12 +45,13 @@ class Graded:
     """A verdict, and the executed notebook as nbformat 4 JSON (None unless the status is "graded").
 
     The notebook has the structure of the source without hidden tests, the student's cells, and what they printed. `log`
-    are lines on what happened when, if it was graded just now.
+    are lines on what happened when, if it was graded just now; it is `known` if the journal had it.
     """
 
     verdict: Verdict
     notebook: dict[str, Any] | None
     log: list[str] = field(default_factory=list, compare=False)
+    known: bool = field(default=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         return {"verdict": self.verdict.to_json(), "notebook": self.notebook}

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,7 +54,7 @@ class Journal:
         if key not in self._offsets:
             return None
         self._file.seek(self._offsets[key])
-        return Graded.from_json(json.loads(self._file.readline()))
+        return replace(Graded.from_json(json.loads(self._file.readline())), known=True)
 
     def record(self, key: str, graded: Graded) -> None:
         """Write it, and return when it is on the disk."""

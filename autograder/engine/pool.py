@@ -19,13 +19,16 @@ AHEAD = 2
 
 
 class Pool(Protocol):
-    """Where submissions are graded, any number at a time; it wants at most `room` of them.
+    """Where submissions are graded, any number at a time; it wants at most `room` of them. `where` tells a person.
 
     A future raises BrokenExecutor where the process that graded has ended, perhaps by the submission.
     """
 
     @property
     def room(self) -> int: ...
+
+    @property
+    def where(self) -> str: ...
 
     def submit(self, job: Job) -> Future[Graded]: ...
 
@@ -88,6 +91,10 @@ class LocalPool:
     @property
     def room(self) -> int:
         return self._workers * AHEAD
+
+    @property
+    def where(self) -> str:
+        return f"{self._workers} worker{'s' if self._workers > 1 else ''} here"
 
     def submit(self, job: Job) -> Future[Graded]:
         """The result to come. All that is in the pool raises BrokenExecutor where one of its processes ends."""

@@ -23,6 +23,7 @@ COMMANDS = (
     "new-exercise",
     "collect",
     "grade",
+    "watch",
     "feedback",
     "report",
     "similar",

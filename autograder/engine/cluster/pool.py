@@ -66,6 +66,10 @@ class ClusterPool:
     def room(self) -> int:
         return AHEAD * max(1, self._threads())
 
+    @property
+    def where(self) -> str:
+        return str(self._target)
+
     def submit(self, job: Job) -> Future[Graded]:
         """The result to come, however often the job has to be sent. Raises ClusterError, too."""
         future = asyncio.run_coroutine_threadsafe(self._grade(job), self._loop)
