@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from autograder.course.course import Course
+from autograder.course.database import exists
 from autograder.course.errors import CourseError, suggestion
 from autograder.course.gradebook import recorder_of, recording
 from autograder.course.material import has_checks, source_notebook
@@ -47,6 +48,7 @@ def jobs(
     if student is not None and student not in students:
         raise CourseError(f"{student!r} has not handed in {assignment}: {suggestion(student, students)}")
     has_checks(course, assignment)  # raises here, before any work, where their bank is missing
+    exists(course)  # and this where the gradebook cannot be used
     known = list(exercises_of(source_notebook(course, assignment)))
     if exercise is not None and exercise not in known:
         raise CourseError(f"{assignment} has no exercise {exercise!r}: {suggestion(exercise, known)}")
