@@ -30,6 +30,7 @@ bench: .venv/dev # the references against PyTorch's own, kernels on a GPU, gradi
 	$(bin)/python -m tests.bench.gpu
 	$(bin)/python -m tests.bench.cluster --students $(or $(STUDENTS),30)
 	$(bin)/python -m tests.bench.grading --students $(or $(STUDENTS),30)
+	$(bin)/python -m tests.bench.recording --students 300
 
 lint: .venv/dev # style and types
 	$(bin)/ruff check

@@ -33,7 +33,7 @@ class Run:
 
     def __init__(self, course: Course, assignment: str, total: int, where: str) -> None:
         path, self._start = _path(course, assignment), monotonic()
-        fresh = path.with_suffix(".fresh")
+        fresh = path.with_name(f"{path.name}.fresh")
         fresh.unlink(missing_ok=True)  # a killed run's, which somebody may have open
         self._file = fresh.open("x", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX)

@@ -36,11 +36,23 @@ class Server:
 
     def new(self, database: str) -> str:
         """The address of a new, empty database."""
+        self._do(f"CREATE DATABASE {database}")
+        return self.address(database)
+
+    def shut(self, database: str) -> None:
+        """End all connections to it, and let in none."""
+        self._do(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        self._do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+
+    def open(self, database: str) -> None:
+        """Let everybody in again."""
+        self._do(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+
+    def _do(self, statement: str) -> None:
         with psycopg.connect(
             host=str(self.folder), dbname="postgres", user=OWNER, password=PASSWORD, autocommit=True
         ) as connection:
-            connection.execute(f"CREATE DATABASE {database}")
-        return self.address(database)
+            connection.execute(statement)
 
 
 @contextmanager

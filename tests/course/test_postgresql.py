@@ -62,8 +62,17 @@ def test_the_whole_loop_gives_the_points_that_sqlite_has(server: Server, course_
     done(course, "class", ASSIGNMENT, "--students", "4", "--seed", "3")
     run_file = course.journal / f"{ASSIGNMENT}.run"
     with started(course, "grade", ASSIGNMENT, "--workers", "1", "--seed", "3") as grader:
-        until(lambda: run_file.exists() and run_file.read_bytes().count(b"\n") > 2)
+        until(lambda: run_file.exists() and run_file.read_bytes().count(b"\n") > 1)
         grader.kill()
+    killed = run_file.stat().st_ino
+    with started(course, "grade", ASSIGNMENT, "--workers", "1") as grader:
+        until(lambda: run_file.stat().st_ino != killed and run_file.read_bytes().count(b"\n") > 1)
+        grader.suspend()
+        server.shut("whole_loop")
+        grader.resume()
+        assert " no longer answers (" in grader.communicate(timeout=LONGEST)[1].splitlines()[-1]
+    assert grader.returncode == 2
+    server.open("whole_loop")
     done(course, "grade", ASSIGNMENT)
     recorded = grades(course.database)
     due = json.loads((course.directory / "class.json").read_text())[ASSIGNMENT]["students"]
