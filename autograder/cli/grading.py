@@ -64,7 +64,7 @@ def grade(
     if yes is not None and exercise is None:
         raise CourseError("--yes and --no go with --exercise: a whole class is always recorded")
     if stream and json_:
-        raise CourseError("--stream prints a line for each verdict, --json one list at the end: choose one")
+        raise CourseError("--stream prints a line for each verdict, --json one list: choose one")
     if slots_per_gpu > 1 and device == Device.cpu:
         raise CourseError("--slots-per-gpu goes with --device cuda: on the CPU, --workers says how many are graded")
     place = Place(workers, cluster, slurm, gateway, insecure, unsafe)

@@ -84,7 +84,7 @@ print("torch" in sys.modules)
         ("grade x --seed -1", "Invalid value for '--seed'"),
         ("solve x", "Missing option '--to'. Try autograder solve --help."),
         ("class x --students 0", "Invalid value for '--students'"),
-        ("grade x --stream --json", "--stream prints a line for each verdict, --json one list at the end: choose one"),
+        ("grade x --stream --json", "--stream prints a line for each verdict, --json one list: choose one"),
         ("grade x y", "Got unexpected extra argument"),
     ],
 )

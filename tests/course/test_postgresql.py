@@ -25,6 +25,7 @@ from tests.course.test_watch import LONGEST, started, until
 pytestmark = [
     pytest.mark.skipif(programs() is None, reason="initdb is not installed; on Debian: apt install postgresql"),
     pytest.mark.xdist_group("postgresql"),
+    pytest.mark.timeout(900),
 ]
 RASP = "10_rasp"
 

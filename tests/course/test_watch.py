@@ -64,6 +64,7 @@ def test_before_the_first_run_nobody_is_grading(course: Course) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_is_watched_to_its_end_or_to_its_kill(course: Course, run_file: Path) -> None:
     grade = ("grade", ASSIGNMENT, "--workers", "1", "--seed", "7")
     with started(course, *grade) as grader:
