@@ -53,6 +53,7 @@ class ClusterPool:
         self._submitted: set[Future[Graded]] = set()
         self._delivered: list[str] = []
         self._client: Client | None = None
+        self._dashboard = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
         self._thread.start()
@@ -68,7 +69,8 @@ class ClusterPool:
 
     @property
     def where(self) -> str:
-        return str(self._target)
+        """The cluster and its dashboard, where there is one."""
+        return f"{self._target}, dashboard {self._dashboard}" if self._dashboard else str(self._target)
 
     def submit(self, job: Job) -> Future[Graded]:
         """The result to come, however often the job has to be sent. Raises ClusterError, too."""
@@ -105,6 +107,9 @@ class ClusterPool:
             await client.run_on_scheduler(resource, self._material.digest)
         except ImportError as error:
             raise ClusterError(f"the scheduler of {self._target} runs where there is no autograder ({error})") from None
+        with suppress(KeyError):  # raised where the scheduler has none
+            self._dashboard = client.dashboard_link or ""
+        self._tell(f"grading on {self.where}")
         await self._glance()
         if not self._workers:
             self._tell(f"{self._target} has no workers yet: waiting for the first")
