@@ -143,14 +143,18 @@ def configured(path: Path, *, insecure: bool = False) -> Address:
 
 
 async def _client(target: Any, told: str) -> Client:
+    where = "distributed.comm.tls in Dask's configuration names ca-file, client.cert and client.key"
     try:
         security = {"security": Security()} if isinstance(target, str) else {}
         client = Client(target, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False, **security)
+    except OSError as error:
+        raise ClusterError(f"the keys to {told} cannot be read: {_short(error)}; {where}") from error
+    try:
         return await client
     except (OSError, TimeoutError) as error:
         raise ClusterError(f"nobody answers at {told}: is its scheduler running? ({_short(error)})") from error
     except (TypeError, ValueError, RuntimeError) as error:
-        where = "distributed.comm.tls in Dask's configuration names ca-file, client.cert and client.key"
+        await client.close()
         raise ClusterError(f"{told} cannot be connected to: {_short(error)}; {where}") from error
 
 
