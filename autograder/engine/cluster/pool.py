@@ -17,7 +17,7 @@ from distributed.client import FutureCancelledError
 
 from autograder.engine.cluster.address import ClusterError, Target
 from autograder.engine.cluster.order import Material, Order
-from autograder.engine.cluster.worker import Examined, examine, forget, grade, resource
+from autograder.engine.cluster.worker import Examined, call, examine, forget, grade, resource
 from autograder.engine.job import Graded, Job, failed
 from autograder.engine.limits import OVERTIME_SECONDS
 from autograder.engine.pool import AHEAD
@@ -155,6 +155,8 @@ class ClusterPool:
         found: Examined | Exception
         try:
             found = (await asyncio.wait_for(asked, EXAMINE_SECONDS))[address]
+            if isinstance(found, Examined) and not found.refused:
+                await client.run_on_scheduler(call, address)
         except (OSError, TimeoutError, KeyError):
             self._workers.pop(address, None)  # it went away; if it is still there, the next glance asks again
             return

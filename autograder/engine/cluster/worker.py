@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Scheduler, Worker, WorkerPlugin, get_worker
 
 from autograder.engine import sandbox
 from autograder.engine.cluster.order import Material, Order
@@ -102,6 +102,13 @@ async def examine(material: Material, unsafe: bool, dask_worker: Worker) -> Exam
     threads = dask_worker.state.nthreads
     await dask_worker.set_resources(**{resource(material.digest): threads})
     return Examined("", threads, tuple(grader.spool.keys()))
+
+
+def call(address: str, dask_scheduler: Scheduler) -> None:
+    """Send a worker that takes orders since just now those that wait: Dask looks for them when a worker joins only."""
+    if (worker := dask_scheduler.workers.get(address)) is not None:
+        waiting = dask_scheduler.bulk_schedule_unrunnable_after_adding_worker(worker)
+        dask_scheduler.transitions(waiting, stimulus_id=f"{NAME}-{address}")
 
 
 def forget(keys: list[str], dask_worker: Worker) -> None:
