@@ -25,6 +25,8 @@ from autograder.engine.wire import Malformed
 DELIMITER = b"<IDS|MSG>"
 GLANCE_SECONDS = 0.25
 """How often a wait looks at the memory that messages have taken."""
+STANDSTILL_SECONDS = 2.0
+"""A glance that takes longer is no program's doing: the judge was frozen, and that time is not counted."""
 MEMORY_BYTES = 512 * MIB
 """How much one wait may add to this process: ZeroMQ keeps the parts of a message without a bound until its last."""
 WELCOME_SECONDS = 1.0
@@ -215,6 +217,7 @@ class _Wait:
     def __init__(self, kernel: Kernel, request: str, limits: Limits, outputs: Outputs | None = None) -> None:
         self._kernel, self._request, self._limits, self._outputs = kernel, request, limits, outputs
         self._bytes = self._messages = 0
+        self._stood_still = 0.0
         self._reply: _Message | None = None
         self._idle = False
         self._memory = _resident_bytes()
@@ -236,10 +239,13 @@ class _Wait:
         return reply
 
     def _next(self, end: float, seconds: float) -> None:
-        left = end - time.monotonic()
+        start = time.monotonic()
+        left = end + self._stood_still - start
         if left <= 0:
             raise TooLate(seconds)
         message, size = self._kernel.receive(min(left, GLANCE_SECONDS))
+        if (took := time.monotonic() - start) > STANDSTILL_SECONDS:
+            self._stood_still += took
         self._messages += size > 0
         self._bytes += size
         if message and message.kind.endswith("_reply") and message.parent == self._request:
