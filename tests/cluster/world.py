@@ -104,7 +104,7 @@ class Host:
         return found
 
     def dask(self) -> list[psutil.Process]:
-        """The scheduler or the workers, each with the processes that it started."""
+        """The scheduler, or the workers."""
         return [process for process in self.having(program("dask")) if process.name() != "sh"]
 
     def said(self, pattern: str) -> list[str]:
