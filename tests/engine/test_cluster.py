@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_a_result_that_no_driver_took_is_not_graded_again(tmp_path: Path, source
         with ClusterPool(Address(address), material) as pool:
             second = pool.submit(job).result()
     assert second == first, "times, too"
+
+
+@pytest.mark.slow
+def test_the_driver_keeps_no_submission_that_is_graded(tmp_path: Path, source: Path) -> None:
+    (job,) = jobs(tmp_path, source, {"ada": None})
+    (tmp_path / "ada.ipynb").write_text(" " * 2**18)
+    class_ = [replace(job, student=f"ada{number}") for number in range(60)]
+    with cluster(tmp_path, {}) as address, ClusterPool(Address(address), Material.of(job)) as pool:
+        tracemalloc.start()
+        try:
+            held = [tracemalloc.get_traced_memory()[0] for _ in grade_class(class_, pool)]
+        finally:
+            tracemalloc.stop()
+    assert max(held[40:]) - min(held[20:40]) < 2**21  # eight of them
 
 
 @pytest.mark.slow

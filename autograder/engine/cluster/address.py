@@ -18,6 +18,8 @@ from distributed.comm.addressing import parse_address, parse_host_port
 
 CONNECT_SECONDS = 10.0
 """How long a scheduler may take to answer."""
+KEPT_MESSAGES = 10
+"""How many of the last messages Dask keeps for whoever looks for a fault in it, each with a whole submission."""
 ENCRYPTED = ("tls", "wss", "gateway")
 PORT = 8786
 """A Dask scheduler's."""
@@ -144,6 +146,7 @@ def configured(path: Path, *, insecure: bool = False) -> Address:
 
 async def _client(target: Any, told: str) -> Client:
     where = "distributed.comm.tls in Dask's configuration names ca-file, client.cert and client.key"
+    dask.config.set({"distributed.admin.low-level-log-length": KEPT_MESSAGES})
     try:
         security = {"security": Security()} if isinstance(target, str) else {}
         client = Client(target, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False, **security)
