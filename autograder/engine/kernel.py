@@ -49,6 +49,11 @@ class TooLate(KernelLost):
         super().__init__(f"did not end within {seconds:g} seconds")
 
 
+class OutOfMemory(KernelLost):
+    def __init__(self) -> None:
+        super().__init__("ran out of memory")
+
+
 class TooMuchOutput(KernelLost):
     def __init__(self, what: str) -> None:
         super().__init__(f"put out more than can be read ({what})")

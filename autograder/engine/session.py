@@ -1,9 +1,10 @@
 """One submission in its kernels: run the cells, answer the checks, and contain whatever goes wrong to its own exercise.
 
-A cell that raises has run. One that ends the process, floods it with output or does not end is left out from then on:
-its exercise is not checked, and where the process is lost a fresh one runs all the other cells again. Where a process
-ends, the machine may have killed it: only what ends a second one is held to be the cause. The process that answers the
-checks holds the state after all cells, but each exercise's definition as it stood right after its own cell.
+A cell that raises has run. One that ends the process, takes all its memory, floods it with output or does not end is
+left out from then on: its exercise is not checked, and where the process is lost a fresh one runs all the other cells
+again. Where a process ends, the machine may have killed it: only what ends a second one is held to be the cause. The
+process that answers the checks holds the state after all cells, but each exercise's definition as it stood right after
+its own cell.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from autograder.bank import requests_of
 from autograder.checks.request import Answer, Request
 from autograder.checks.subject import Answerer, ProgramGone
 from autograder.engine.align import Step
-from autograder.engine.kernel import CellRun, Died, Kernel, KernelLost
+from autograder.engine.kernel import CellRun, Died, Kernel, KernelLost, OutOfMemory
 from autograder.engine.limits import Limits, limits_in
 from autograder.engine.warm import ParentGone, WarmParent
 from autograder.engine.wire import Malformed, decode_answer, encode_request
@@ -168,6 +169,8 @@ class Session:
         step = self._steps[place]
         limits = self._timed(self._own_limits(step))
         run = kernel.execute(step.source, limits)
+        if run.error.startswith("MemoryError"):  # it may have left none for what follows
+            raise OutOfMemory
         if step.role == "answer" and not kernel.keep(step.name, limits) and run.error:
             self.trouble[step.name] = f"Its cell does not define it, for it raised {run.error}"
         return run

@@ -29,6 +29,7 @@ except RuntimeError: pass
 """,
     ),
     Case("one array of 64 GB", "try: x = bytearray(64 * 2**30)\nexcept MemoryError: pass"),
+    Case("all memory, and kept", "hoard = []\nwhile True: hoard.append(bytearray(2**20))", says="ran out of memory"),
     Case(
         "memory that is shared, mapped, locked and piped",
         TRY_ALL
