@@ -19,7 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 Found = TypeVar("Found")
-PATIENCE = 90  # seconds for any one thing to appear, on two busy cores
+PATIENCE = 180  # seconds for any one thing to appear, on two busy cores
 SETTINGS: dict[str, dict[str, Any]] = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # cells out of sight are in the page too
     "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True},

@@ -230,8 +230,9 @@ def test_every_command_once_more_changes_nothing(term: Term) -> None:
 
 
 def everything(course: Course) -> dict[str, Any]:
-    """All files of a course, and all rows of its gradebook."""
-    files = [path for path in course.directory.rglob("*") if path.is_file() and path.name != "gradebook.db"]
+    """All files of a course but what tells of a run while it lasts, and all rows of its gradebook."""
+    there = (path for path in course.directory.rglob("*") if path.is_file())
+    files = [path for path in there if path.name != "gradebook.db" and path.suffix != ".run"]
     with closing(sqlite3.connect(course.directory / "gradebook.db")) as database:
         return {str(path): path.read_bytes() for path in files} | {"rows": list(database.iterdump())}
 
