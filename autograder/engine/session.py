@@ -169,8 +169,8 @@ class Session:
         step = self._steps[place]
         limits = self._timed(self._own_limits(step))
         run = kernel.execute(step.source, limits)
-        if run.error.startswith("MemoryError"):  # it may have left none for what follows
-            raise OutOfMemory
+        if run.error.startswith("MemoryError") and kernel.execute(_allocation(limits), limits).error:
+            raise OutOfMemory  # it keeps what the cells and checks that follow need
         if step.role == "answer" and not kernel.keep(step.name, limits) and run.error:
             self.trouble[step.name] = f"Its cell does not define it, for it raised {run.error}"
         return run
@@ -243,3 +243,8 @@ class Session:
         if left <= 0:
             raise Exhausted(f"the submission had used its {self._limits.submission_seconds:g} seconds")
         return limits.within(left)
+
+
+def _allocation(limits: Limits) -> str:
+    """A cell that asks for most of the memory that a process may have, and raises where others hold it."""
+    return f"__import__('builtins').bytes({limits.memory_bytes * 3 // 4}); None"

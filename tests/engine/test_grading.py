@@ -123,7 +123,14 @@ def test_an_own_cell_that_fails_costs_nothing(ending: str, grade: Grade) -> None
 
 
 @pytest.mark.parametrize(
-    "ending", ["raise ValueError('after')", "import sys; sys.exit(1)", "import sys; sys.stderr.write('W')"]
+    "ending",
+    [
+        "raise ValueError('after')",
+        "import sys; sys.exit(1)",
+        "import sys; sys.stderr.write('W')",
+        "import numpy; numpy.zeros(10**13)",
+        "x = bytearray(64 * 2**30)",
+    ],
 )
 def test_what_is_defined_before_an_error_counts(ending: str, grade: Grade) -> None:
     assert points(grade(submitted(first=f"{RIGHT}\n{ending}"))) == (FIRST_POINTS, SECOND_POINTS)
