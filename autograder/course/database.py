@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import LogRecord, getLogger
 from pathlib import Path
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, InvalidEntry
 from nbgrader.dbutil import ALEMBIC_DIR
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import Connection, make_url
@@ -21,13 +22,29 @@ from autograder.course.errors import CourseError
 ONE_OF_ITS_TABLES = "submitted_assignment"
 
 
-def opened(course: Course) -> Gradebook:
-    """The gradebook of a course, made where there is none; whoever asks closes it.
+def _is_not_raised_as_well(record: LogRecord) -> bool:
+    return not str(record.msg).startswith("Rolling back session due to database error")
+
+
+getLogger("tornado.application").addFilter(_is_not_raised_as_well)  # where nbgrader logs, whole, what it raises
+
+
+@contextmanager
+def opened(course: Course) -> Iterator[Gradebook]:
+    """The gradebook of a course, made where there is none. Raises CourseError where it goes away meanwhile.
 
     Example: `with opened(Course(".")) as gradebook: gradebook.students`
     """
     make(course)
-    return _gradebook(course)
+    try:
+        with _gradebook(course) as gradebook:
+            yield gradebook
+    except (OperationalError, InvalidEntry) as error:
+        lost = error if isinstance(error, OperationalError) else error.__context__  # nbgrader's, of a commit that fails
+        if not isinstance(lost, OperationalError):
+            raise
+        again = "mend that and give the command again, which keeps what this one has done"
+        raise CourseError(f"{shown(course)} no longer answers ({reason(lost)}): {again}") from None
 
 
 def exists(course: Course) -> bool:

@@ -14,11 +14,9 @@ from nbformat import NotebookNode
 from nbgrader.api import BaseCell, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
-from sqlalchemy.exc import OperationalError
 
 from autograder.course.course import Course
-from autograder.course.database import alone, opened, reason, shown
-from autograder.course.errors import CourseError
+from autograder.course.database import alone, opened
 from autograder.course.marks import of_everyone
 from autograder.course.material import generate, source_notebook
 from autograder.course.notebook import grade_id, write
@@ -46,13 +44,9 @@ def recording(course: Course, assignment: str) -> Iterator[Recorder]:
 
 @contextmanager
 def recorder_of(course: Course, assignment: str) -> Iterator[Recorder]:
-    """The gradebook of a course, open for an assignment whose cells it knows. Raises CourseError where it goes away."""
+    """The gradebook of a course, open for an assignment whose cells it knows."""
     with opened(course) as gradebook:
-        try:
-            yield Recorder(course, assignment, gradebook)
-        except OperationalError as error:
-            again = f"autograder grade {assignment} goes on from the journal, which has all that was graded"
-            raise CourseError(f"{shown(course)} no longer answers ({reason(error)}): mend that; {again}") from None
+        yield Recorder(course, assignment, gradebook)
 
 
 class Recorder:

@@ -8,18 +8,24 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nbgrader.apps.api import NbGraderAPI
+from sqlalchemy import Connection, Engine, event
 from typer.testing import CliRunner, Result
 
 from autograder.cli import app
 from autograder.course.course import Course
+from autograder.course.errors import CourseError
+from autograder.course.gradebook import recorder_of, recording
 from tests.course.handed_in import nbgrader
 from tests.course.postgresql import Server, programs, running
 from tests.course.small import ASSIGNMENT, EXERCISES, cut_cells, grades, write_course, write_notebook
+from tests.course.test_gradebook import graded
 from tests.course.test_watch import LONGEST, started, until
 
 pytestmark = [
@@ -101,6 +107,49 @@ def test_the_whole_loop_gives_the_points_that_sqlite_has(server: Server, course_
     assert grades(with_sqlite.database) == recorded
     done(with_sqlite, "export", ASSIGNMENT)
     assert (with_sqlite.directory / "exports" / f"{ASSIGNMENT}.csv").read_text() == exported
+
+
+@contextmanager
+def shut_before(server: Server, database: str, number: int) -> Iterator[Iterator[int]]:
+    """Cuts all connections to a database before this one of the statements that follow; counts them."""
+    statements = count(1)
+
+    def statement(connection: Connection, *_: Any) -> None:
+        if connection.engine.url.database == database and next(statements) == number:
+            server.shut(database)
+
+    event.listen(Engine, "before_cursor_execute", statement)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", statement)
+
+
+def test_wherever_a_connection_is_cut_it_is_one_line_and_the_next_run_goes_on(
+    server: Server, course: Course, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "cut_anywhere"
+    course = on(server.new(name), course.directory)
+    with recording(course, ASSIGNMENT):
+        pass
+    with shut_before(server, name, 0) as statements, recorder_of(course, ASSIGNMENT) as recorder:
+        recorder.record(graded(course, "whole"))
+    whole = grades(course.database)["whole"]
+    for number in range(1, next(statements)):
+        student = f"cut-{number}"
+        cut = graded(course, student)
+        with (
+            pytest.raises(CourseError, match=r"no longer answers|cannot be used"),
+            shut_before(server, name, number),
+            recorder_of(course, ASSIGNMENT) as recorder,
+        ):
+            recorder.record(cut)
+        server.open(name)
+        assert student not in grades(course.database)
+        with recorder_of(course, ASSIGNMENT) as recorder:
+            recorder.record(cut)
+        assert grades(course.database)[student] == whole
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}: signal.sig
 call("prctl", 1, 0, 0, 0, 0)
 attempt(os.setsid)
 if sys.argv and attempt(os.fork) == "done": attempt(os.setsid)
-print("ready", flush=True)
+os.write(1, b"ready\\n")  # in one piece, for both of them say it
 while True: time.sleep(99)
 """
     )
