@@ -7,7 +7,9 @@ import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
+from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,8 +168,27 @@ def test_an_address_must_be_one_that_only_we_can_use(tmp_path: Path) -> None:
 def test_nobody_at_the_address_is_one_sentence(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.engine.cluster.address.CONNECT_SECONDS", 0.5)
     material = Material.of(Job("04_attention", "ada", source, None, seed=7))
-    with pytest.raises(ClusterError, match=r"nobody answers at tcp://127\.0\.0\.1:9: is its scheduler running\?"):
+    with pytest.raises(
+        ClusterError, match=r"nobody answers at tcp://127\.0\.0\.1:9: is its scheduler running, and with these keys\?"
+    ):
         ClusterPool(Address("tcp://127.0.0.1:9"), material)
+
+
+class ItsEnd(Address):
+    """A scheduler that ends as soon as somebody has connected to it."""
+
+    async def connect(self) -> Client:
+        client = await super().connect()
+        (scheduler,) = (one for one in psutil.Process().children() if "scheduler" in one.cmdline())
+        scheduler.kill()
+        return client
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_ends_at_once_is_one_sentence(tmp_path: Path, source: Path) -> None:
+    material = Material.of(Job("04_attention", "ada", source, None, seed=7))
+    with cluster(tmp_path) as address, pytest.raises(ClusterError, match=r"has ended \(.*\): give the command again"):
+        ClusterPool(ItsEnd(address), material)
 
 
 def test_an_order_is_the_same_job_elsewhere(tmp_path: Path, class_: list[Job]) -> None:

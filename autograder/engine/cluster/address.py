@@ -155,7 +155,8 @@ async def _client(target: Any, told: str) -> Client:
     try:
         return await client
     except (OSError, TimeoutError) as error:
-        raise ClusterError(f"nobody answers at {told}: is its scheduler running? ({_short(error)})") from error
+        ask = "is its scheduler running, and with these keys?"
+        raise ClusterError(f"nobody answers at {told}: {ask} ({_short(error)})") from error
     except (TypeError, ValueError, RuntimeError) as error:
         await client.close()
         raise ClusterError(f"{told} cannot be connected to: {_short(error)}; {where}") from error

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from typing import Any, Self
 
 from distributed import Client, KilledWorker
@@ -107,6 +106,8 @@ class ClusterPool:
             await client.run_on_scheduler(resource, self._material.digest)
         except ImportError as error:
             raise ClusterError(f"the scheduler of {self._target} runs where there is no autograder ({error})") from None
+        except OSError as error:
+            raise ClusterError(f"the scheduler of {self._target} has ended ({error}): give the command again") from None
         with suppress(KeyError):  # raised where the scheduler has none
             self._dashboard = client.dashboard_link or ""
         self._tell(f"grading on {self.where}")
@@ -124,8 +125,9 @@ class ClusterPool:
         for task in self._tasks:
             task.cancel()
         if self._client is not None:
-            with suppress(OSError, TimeoutError, RuntimeError):  # RuntimeError: it is closed
-                await asyncio.wait_for(self._client.run(forget, self._delivered, on_error="ignore"), LEAVE_SECONDS)
+            if self._client.status == "running":
+                with suppress(OSError, TimeoutError):
+                    await asyncio.wait_for(self._client.run(forget, self._delivered, on_error="ignore"), LEAVE_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._client.close(), LEAVE_SECONDS)
         await self._target.close()
@@ -135,13 +137,15 @@ class ClusterPool:
         with suppress(ClusterError):  # whoever waits for a result is told
             while True:
                 await asyncio.sleep(GLANCE_SECONDS)
-                with suppress(OSError, TimeoutError):
-                    await self._glance()
+                await self._glance()
 
     async def _glance(self) -> None:
         """Examine the workers that have come, or come back, and leave out those that have gone."""
         client = await self._connected()
-        there = (await client.scheduler.identity(n_workers=-1))["workers"]
+        try:
+            there = (await client.scheduler.identity(n_workers=-1))["workers"]
+        except (OSError, TimeoutError):  # the scheduler has gone; the next glance waits for it
+            return
         for gone in self._workers.keys() - there.keys():
             del self._workers[gone]
         for address, about in there.items():
@@ -191,8 +195,9 @@ class ClusterPool:
     async def _grade(self, job: Job) -> Graded:
         order = Order.of(job, self._material.digest)
         longest = (AHEAD + 1) * (job.limits.submission_seconds + OVERTIME_SECONDS)
-        kills = 0
-        for attempt in count(1):
+        attempt = kills = 0
+        while True:
+            attempt += 1
             client = await self._connected()
             holders = [address for address, worker in self._workers.items() if order.key in worker.results]
             future = client.submit(
@@ -215,7 +220,6 @@ class ClusterPool:
             except (OSError, TimeoutError):  # the way to the result was lost, or there is none
                 continue
             return self._result(job, order.key, found)
-        raise AssertionError("unreachable")
 
     def _result(self, job: Job, key: str, found: dict[str, Any]) -> Graded:
         """What a worker answered. Raises BrokenExecutor where its process ended with the job."""
