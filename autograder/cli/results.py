@@ -51,7 +51,7 @@ def report(name: Name, json_: Json = False, course: CourseOption = HERE) -> None
     from autograder.course.verdicts import graded_verdicts
 
     here = Course(course)
-    verdicts = graded_verdicts(here, name)
+    verdicts = list(graded_verdicts(here, name))
     if json_:
         typer.echo(to_json(class_statistics(name, verdicts).to_json()))
     else:
@@ -85,7 +85,7 @@ def similar(
         typer.echo(to)
         return
     with progress("comparing", len(answers)) as advance:
-        found = similar_pairs(here, name, answers, advance)[:pairs]
+        found = similar_pairs(here, name, answers, pairs, advance)
     typer.echo(to_json([pair.to_json() for pair in found]) if json_ else alike(found))
 
 

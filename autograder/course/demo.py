@@ -59,7 +59,7 @@ class Demonstration:
 
     def results(self) -> dict[str, Path | str]:
         """Write feedback and report; where they and the gradebook are."""
-        verdicts = graded_verdicts(self._course, ASSIGNMENT)
+        verdicts = list(graded_verdicts(self._course, ASSIGNMENT))
         pages = write_feedback(self._course, ASSIGNMENT, verdicts, *marks_of(self._course, ASSIGNMENT))
         return {
             "gradebook": self._course.database,

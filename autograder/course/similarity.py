@@ -15,9 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Name, String, Text
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from autograder.bank import load_bank
 from autograder.course.bank import references
@@ -37,6 +39,9 @@ LEAST_SHARED = 10
 
 LONGEST_ANSWER = 20_000
 """How many characters of an answer are compared."""
+
+BLOCK = 256
+"""How many submissions are compared with all others at a time."""
 
 Answers = Mapping[str, str]
 """The text of a student's answer cells, by the exercise."""
@@ -77,30 +82,56 @@ def read_answers(
 
 
 def similar_pairs(
-    course: Course, assignment: str, answers: Mapping[str, Answers], advance: Callable[[], None] = lambda: None
+    course: Course,
+    assignment: str,
+    answers: Mapping[str, Answers],
+    most: int = 20,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Pair]:
-    """All pairs that share enough to be looked at, the most similar first.
+    """The most similar pairs of those that share enough to be looked at, the first of them first.
 
     Example: `similar_pairs(course, "04_attention", read_answers(course, "04_attention")[0])[0].students`
     """
-    given = _given(course, assignment)
-    own = {}
-    for student, theirs in answers.items():
-        if len(runs := _runs(theirs) - given) >= LEAST_SHARED:
-            own[student] = sorted(runs)
-        advance()
-    if len(own) < 2:
+    given, students = _given(course, assignment), sorted(answers)
+
+    def own(student: str) -> set[tuple[str, str]]:
+        return _runs(answers[student]) - given
+
+    def all_own() -> Iterator[set[str]]:
+        for student in students:
+            yield set(map(" ".join, own(student)))
+            advance()
+
+    has = MultiLabelBinarizer(sparse_output=True).fit_transform(all_own())
+    enough = has.getnnz(axis=1) >= LEAST_SHARED
+    students = [student for student, listed in zip(students, enough, strict=True) if listed]
+    return [
+        Pair(
+            (students[i], students[j]),
+            similarity,
+            dict(Counter(exercise for exercise, _ in own(students[i]) & own(students[j]))),
+        )
+        for similarity, i, j in _nearest(has[enough], most)
+    ]
+
+
+def _nearest(has: Any, most: int) -> list[tuple[float, int, int]]:
+    """The pairs of rows by similarity, then by how many runs they share; a row of `has`, sparse, is a student's runs.
+
+    All pairs of ten thousand students are too many to keep: BLOCK rows are compared with all others at a time.
+    """
+    if has.shape[0] < 2:
         return []
-    weighted = TfidfVectorizer(analyzer=list).fit_transform(own.values())
-    cosines = (weighted @ weighted.T).tocoo()
-    students = list(own)
-    pairs = []
-    for i, j, cosine in zip(cosines.row, cosines.col, cosines.data, strict=True):
-        if i < j:
-            shared = Counter(exercise for exercise, _ in set(own[students[i]]) & set(own[students[j]]))
-            if shared.total() >= LEAST_SHARED:
-                pairs.append(Pair((students[i], students[j]), round(min(float(cosine), 1.0), 4), dict(shared)))
-    return sorted(pairs, key=lambda pair: (-pair.similarity, -sum(pair.shared.values()), pair.students))
+    weighted = TfidfTransformer().fit_transform(has)
+    best = np.empty((0, 4))
+    for start in range(0, has.shape[0], BLOCK):
+        rows = slice(start, start + BLOCK)
+        cosines, shared = ((of[rows] @ of.T).toarray() for of in (weighted, has))
+        i, j = np.nonzero(np.triu(shared >= LEAST_SHARED, k=start + 1))
+        figures = [np.minimum(cosines[i, j], 1).round(4), shared[i, j], i + start, j]
+        best = np.concatenate([best, np.stack(figures, axis=1)])
+        best = best[np.lexsort((best[:, 3], best[:, 2], -best[:, 1], -best[:, 0]))[:most]]
+    return [(similarity, int(i), int(j)) for similarity, _, i, j in best.tolist()]
 
 
 def _given(course: Course, assignment: str) -> set[tuple[str, str]]:

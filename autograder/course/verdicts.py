@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +12,21 @@ from autograder.course.errors import CourseError
 from autograder.engine.verdict import Verdict
 
 
-def graded_verdicts(course: Course, assignment: str) -> list[Verdict]:
-    """The last verdict on every student who has handed in. Raises CourseError where nothing has been graded.
+def graded_verdicts(course: Course, assignment: str) -> Iterator[Verdict]:
+    """The last verdict on every student who has handed in, as they are read: 36 kB each in a large class are a lot.
+
+    Raises CourseError where nothing has been graded.
 
     Example: `[verdict.points for verdict in graded_verdicts(Course("."), "04_attention")]`
     """
     course.source(assignment)
-    found = (load(course, assignment, student) for student in course.students(assignment))
-    verdicts = [verdict for verdict in found if verdict]
-    if not verdicts:
+    found = False
+    for student in course.students(assignment):
+        if verdict := load(course, assignment, student):
+            found = True
+            yield verdict
+    if not found:
         raise CourseError(f"nothing has been graded yet: run `autograder grade {assignment}` first")
-    return verdicts
 
 
 def load(course: Course, assignment: str, student: str) -> Verdict | None:

@@ -1,6 +1,8 @@
 """A class as large as a term's, through journal and gradebook: what it costs to record, when grading costs nothing.
 
-Example: `python -m tests.bench.recording --students 10000`. It takes about two minutes and 2 GB of disk.
+Then what an instructor does with all of it: marks, feedback, report, and who wrote what another wrote.
+
+Example: `python -m tests.bench.recording --students 10000`. It takes about ten minutes and 3 GB of disk.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import hashlib
 import os
 import pickle
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,11 +29,12 @@ from autograder.course.course import Course
 from autograder.course.grade import grade, graded, jobs
 from autograder.engine.job import Graded, Job
 from autograder.engine.pool import LocalPool
-from tests.bench.grading import ASSIGNMENT, made_course
+from tests.bench.grading import ASSIGNMENT, BIN, made_course
 
 DIFFERENT = 12
 """Submissions that are graded in earnest, for the others to be copies of."""
 PARTS = 10
+AFTERWARDS = ("export", "feedback", "report", "similar")
 
 
 class Copies:
@@ -96,6 +100,21 @@ def table(found: Sequence[Mark]) -> Table:
     return made
 
 
+def afterwards(course: Course) -> Table:
+    """What each command takes once everybody is graded."""
+    made = Table("command", "wall s", "CPU s", "MB at most", box=MARKDOWN)
+    for command in AFTERWARDS:
+        start = time.monotonic()
+        words = [BIN / "autograder", command, ASSIGNMENT, "--course", str(course.directory)]
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, command
+        seconds = time.monotonic() - start, used.ru_utime + used.ru_stime
+        made.add_row(command, *(f"{one:.1f}" for one in seconds), f"{used.ru_maxrss / 1e3:.0f}")
+    return made
+
+
 def main() -> None:
     """Record a class of copies and print what it cost."""
     options = argparse.ArgumentParser(description="Record a large class, graded in no time, and print what it cost.")
@@ -106,6 +125,7 @@ def main() -> None:
         pool = Copies(originals(course))
         hand_in_copies(course, students)
         Console().print(table(list(marks(course, pool))))
+        Console().print(afterwards(course))
 
 
 if __name__ == "__main__":

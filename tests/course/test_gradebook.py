@@ -263,7 +263,7 @@ def test_new_points_reach_the_gradebook_and_new_cells_are_refused(course: Course
 
 def test_before_grading_there_are_no_verdicts(course: Course) -> None:
     with pytest.raises(CourseError, match="run `autograder grade 04_attention` first"):
-        graded_verdicts(course, ASSIGNMENT)
+        list(graded_verdicts(course, ASSIGNMENT))
 
 
 def test_an_answer_to_a_hand_graded_cell_waits_for_a_person(course: Course, recorder: Recorder) -> None:

@@ -101,6 +101,17 @@ def test_a_copy_comes_first_where_no_bank_knows_the_right_answers(
     assert {pair.students for pair in others if pair.similarity > 0.5} <= {("gita", "honest-0")}
 
 
+def test_a_large_class_is_compared_in_blocks(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*OWN.splitlines(), *ANOTHER.splitlines()]
+    answers = {f"student-{n}": {ATTENTION: "\n".join(texts[n : n + 9])} for n in range(len(texts) - 9)}
+    at_once = similar_pairs(course, ASSIGNMENT, answers, 999)
+    assert len(at_once) > 2 * len(answers)
+    assert at_once == sorted(at_once, key=lambda one: (-one.similarity, -sum(one.shared.values())))
+    monkeypatch.setattr(similarity, "BLOCK", 3)
+    assert similar_pairs(course, ASSIGNMENT, answers, 999) == at_once
+    assert similar_pairs(course, ASSIGNMENT, answers, 7) == at_once[:7]
+
+
 @given(st.dictionaries(st.sampled_from(sorted(NAMES)), st.from_regex("[a-z][a-z0-9_]{2,8}_", fullmatch=True)))
 def test_names_comments_and_layout_make_no_difference(names: dict[str, str]) -> None:
     assert list(tokens(renamed(OWN, names))) == list(tokens(OWN))
