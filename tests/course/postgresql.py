@@ -40,9 +40,9 @@ class Server:
         return self.address(database)
 
     def shut(self, database: str) -> None:
-        """End all connections to it, and let in none."""
+        """End all connections to it, and let in none; return once they have ended."""
         self._do(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
-        self._do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        self._do(f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{database}'")
 
     def open(self, database: str) -> None:
         """Let everybody in again."""

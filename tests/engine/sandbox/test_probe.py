@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autograder.course.doctor import examine
+from autograder.course.doctor.examine import examine
 from autograder.engine.kernel import Kernel
 from autograder.engine.limits import Limits
 from autograder.engine.sandbox import LAYERS, SAFE_TIERS, Policy, describe, launcher, layers, probe, safe, tier, tier_of
