@@ -24,8 +24,9 @@ class Document:
         return place / "dask.yaml"
 
     def unit(self, name: str) -> list[str]:
-        """The command of the systemd unit of a scheduler or a worker."""
+        """The command of the systemd unit of a scheduler or a worker, which an ordinary user has to run."""
         lines = self._block(f"# /etc/systemd/system/lookback-{name}", Path())
+        assert "User=lookback" in lines
         return shlex.split(next(line for line in lines if line.startswith("ExecStart=")).removeprefix("ExecStart="))
 
     def _block(self, beginning: str, place: Path) -> list[str]:

@@ -65,7 +65,7 @@ def test_a_network_that_is_ones_own_needs_no_keys(world: World, calm: Outcome, c
     worker = [program("dask"), "worker", OPEN, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
     with ExitStack() as services:
         for host, command in ((world.hub, scheduler), (world.hosts["b"], worker)):
-            services.enter_context(host.running(*command, DASK_CONFIG=without_keys))
+            services.enter_context(host.serving(*command, DASK_CONFIG=without_keys))
         run = Grading(world, course, "--cluster", OPEN, "--insecure", DASK_CONFIG=without_keys)
         check(run, calm, in_flight=0)
 
@@ -78,7 +78,7 @@ def test_a_worker_whose_verdicts_would_be_others_is_left_out(world: World, calm:
         bank.write("# another version\n")
     with ExitStack() as services:
         for environment in ({"PYTHONPATH": str(other)}, {ASKED: "rlimits"}):
-            services.enter_context(world.hub.running(*world.document.unit("worker"), **environment))
+            services.enter_context(world.hub.serving(*world.document.unit("worker"), **environment))
         wait_for(lambda: len(world.hub.said("Registered to")) == 2, "two workers more")
         run = Grading(world, course, "--cluster", ADDRESS)
         check(run, calm, in_flight=0)

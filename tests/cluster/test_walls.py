@@ -17,6 +17,7 @@ from tests.cluster.grading import Grading
 from tests.cluster.probes import LISTEN, probe, socket_of, targets
 from tests.cluster.world import ADDRESS, World, program, wait_for
 from tests.course.small import ASSIGNMENT, EXERCISES, POINTS, source_of, write_course
+from tests.engine.sandbox.behind import ORDINARY
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster"), pytest.mark.timeout(900)]
 
@@ -30,6 +31,7 @@ def test_a_students_program_reaches_neither_the_cluster_nor_the_host(world: Worl
             wait_for(Path(name).exists, "somebody who listens")
         for host in world.hosts.values():
             wait_for(lambda host=host: host.said("Registered to"), "a worker")
+            assert {process.uids().real for process in host.dask()} == {ORDINARY}
         for student in ("ada", "bob", "chen", "dan"):
             notebook = fill(students_version(course, ASSIGNMENT), {name: source_of(name) for name in EXERCISES})
             notebook.cells.insert(1, new_code_cell(probe(world)))

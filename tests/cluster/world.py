@@ -19,6 +19,7 @@ from typing import Self
 import psutil
 
 from tests.cluster.document import Document
+from tests.engine.sandbox.behind import ORDINARY, ROOT
 
 HUB, HOSTS = "10.0.0.1", {"a": "10.0.0.2", "b": "10.0.0.3"}
 ADDRESS = f"tls://{HUB}:8786"
@@ -29,6 +30,14 @@ APART = ("unshare", "--net", "--pid", "--fork", "--mount", "--mount-proc", *DIE_
 FIRST = 'ip link set lo up; for path; do mount -t tmpfs tmpfs "$path"; done; echo ready; exec sleep infinity'
 SUPERVISED = 'while cd "$0"; do "$@"; sleep 1; done'
 """As a service manager does it: whatever ends is started again after a second."""
+ORDINARILY = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.engine.sandbox.behind import become_ordinary
+become_ordinary([sys.base_prefix, sys.prefix, {str(ROOT)!r}])
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""As `User=` of a unit does it."""
 PARENT, IN_PROGRESS = "autograder.engine.parent", "in_progress"
 NOTICED = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "15s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s"}
 """A test does not wait as long as docs/cluster.md does for who says nothing."""
@@ -41,6 +50,7 @@ class Host:
         self.directory, self.log = directory, directory / "log"
         for name in ("tmp", "cache"):
             (directory / name).mkdir(parents=True, exist_ok=True)
+            os.chown(directory / name, ORDINARY, ORDINARY)
         first = ["sh", "-ec", FIRST, "first", *map(str, hidden)]
         with self.log.open("ab") as log:
             command = [*DIE_WITH_PARENT, *APART, *first]
@@ -88,6 +98,12 @@ class Host:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             service.wait()
+
+    @contextmanager
+    def serving(self, *command: str, **environment: str) -> Iterator[None]:
+        """The same, as an ordinary user."""
+        with self.running(program("python"), "-c", ORDINARILY, *command, HOME=str(self.directory), **environment):
+            yield
 
     def processes(self) -> list[psutil.Process]:
         """All that run on the host, but for its first."""
@@ -144,6 +160,9 @@ class World:
         self.hosts: dict[str, Host] = {}
         self._services = ExitStack()
         document.configure(place)
+        place.chmod(0o755)
+        os.chown(place / "cluster.key", 0, ORDINARY)
+        (place / "cluster.key").chmod(0o640)
         self.hub = Host(place / "hub")
         try:
             self._build()
@@ -163,9 +182,9 @@ class World:
             self.hub.ip(f"link set to-{name} master bridge up")
             host.ip(f"addr add {address}/24 dev out")
             host.ip("link set out up")
-        self._services.enter_context(self.hub.running(*self.document.unit("scheduler")))
+        self._services.enter_context(self.hub.serving(*self.document.unit("scheduler")))
         for host in self.hosts.values():
-            self._services.enter_context(host.running(*self.document.unit("worker")))
+            self._services.enter_context(host.serving(*self.document.unit("worker")))
 
     def cut(self, name: str) -> None:
         """Cut a host off."""

@@ -143,6 +143,20 @@ def test_other_material_and_no_processes_of_its_own_are_refused(tmp_path: Path, 
     assert f"bank is {material.versions['bank']} there and 0123 here" in told[-1]
 
 
+@pytest.mark.slow
+def test_a_worker_that_cannot_keep_results_is_refused(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "cache" / "lookback").mkdir(parents=True)
+    (tmp_path / "cache" / "lookback" / "spool").symlink_to(tmp_path)
+    (job,) = jobs(tmp_path, source, {"ada": None})
+    told: list[str] = []
+    with cluster(tmp_path, {}) as address:
+        for _ in range(2):
+            with pytest.raises(ClusterError, match="has no worker that may grade"):
+                ClusterPool(Address(address), Material.of(job), tell=told.append)
+            assert "is refused: it cannot set up: " in told[-1]
+            assert "belongs to somebody else" in told[-1]
+
+
 def test_an_address_must_be_one_that_only_we_can_use(tmp_path: Path) -> None:
     for unencrypted in ("tcp://10.0.0.1:8786", "10.0.0.1:8786", "ws://10.0.0.1:8786", "tcp://no.such.host.invalid:1"):
         with pytest.raises(ClusterError, match=r"neither encrypted nor does it ask .* say --insecure"):

@@ -95,13 +95,26 @@ async def examine(material: Material, unsafe: bool, dask_worker: Worker) -> Exam
     """Whether this worker may grade with this material; if so, from now on it takes orders."""
     if refused := await asyncio.to_thread(_why_not, material, unsafe):
         return Examined(refused)
-    if NAME not in dask_worker.plugins:
-        await dask_worker.plugin_add(Grader(), NAME, catch_errors=False)
-    grader: Grader = dask_worker.plugins[NAME]
-    grader.take(material)
+    try:
+        grader = await _grader(dask_worker)
+        grader.take(material)
+    except OSError as error:
+        return Examined(f"it cannot set up: {error}")
     threads = dask_worker.state.nthreads
     await dask_worker.set_resources(**{resource(material.digest): threads})
     return Examined("", threads, tuple(grader.spool.keys()))
+
+
+async def _grader(worker: Worker) -> Grader:
+    """That of a worker, from the first time on. Raises OSError where it has no place to work."""
+    if NAME not in worker.plugins:
+        try:
+            await worker.plugin_add(Grader(), NAME, catch_errors=False)
+        except OSError:
+            await worker.plugin_remove(NAME)
+            raise
+    grader: Grader = worker.plugins[NAME]
+    return grader
 
 
 def call(address: str, dask_scheduler: Scheduler) -> None:
