@@ -15,6 +15,7 @@ test: lint # everything, on two cores
 check: lint # the fast part, in under three minutes
 	$(bin)/pytest -n 2 --dist loadgroup -m "not slow"
 
+lectures: export CI = true # no progress bars, which no stored output has
 lectures: .venv/dev # run every lecture and compare it with its stored outputs
 	$(bin)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with lectures/nbval_sanitize.cfg \
 		--nbval-cell-timeout 600 --timeout 900 lectures
