@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from distributed import Client
 from hypothesis import given
@@ -193,8 +193,7 @@ class ItsEnd(Address):
 
     async def connect(self) -> Client:
         client = await super().connect()
-        (scheduler,) = (one for one in psutil.Process().children() if "scheduler" in one.cmdline())
-        scheduler.kill()
+        os.kill(await client.run_on_scheduler(os.getpid), signal.SIGKILL)
         return client
 
 
